@@ -1,0 +1,32 @@
+import { run } from 'node:test';
+import { spec } from 'node:test/reporters';
+
+export interface RunOptions {
+  /** `none`: all files in this process. */
+  readonly isolation: 'none' | 'process';
+  /** For each test. */
+  readonly timeoutMs: number;
+}
+
+/** Runs test files, prints their report and `N passed, N failed, N skipped` last; sets the exit code. */
+export async function runTests(files: readonly string[], options: RunOptions): Promise<void> {
+  if (files.length === 0) {
+    console.error('error: no test files found');
+    process.exit(1);
+  }
+  const counts = { passed: 0, failed: 0, skipped: 0 };
+  const stream = run({ files: [...files], isolation: options.isolation, concurrency: 1, timeout: options.timeoutMs });
+  stream.on('test:pass', (event) => {
+    if (event.details.type === 'suite') return;
+    if (event.skip !== undefined && event.skip !== false) counts.skipped++;
+    else counts.passed++;
+  });
+  stream.on('test:fail', (event) => {
+    if (event.details.type !== 'suite') counts.failed++;
+  });
+  const report = stream.compose(new spec());
+  report.pipe(process.stdout, { end: false });
+  await new Promise((resolve) => report.on('end', resolve));
+  console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);
+  process.exit(counts.failed === 0 && counts.passed > 0 ? 0 : 1);
+}

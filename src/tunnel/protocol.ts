@@ -1,0 +1,77 @@
+/**
+ * What server and agent say to each other besides the Kubernetes API. Three connections a server, all dialled by the
+ * agent, all TLS with the node's client certificate (ADR 0004):
+ *
+ * 1. the API, one HTTP/2 connection;
+ * 2. liveness: `GET /agent/v1/liveness` with `Upgrade: flotilla-liveness`, then one JSON message a line, both ways;
+ * 3. the tunnel: `GET /agent/v1/tunnel` with `Upgrade: flotilla-tunnel`, then raw HTTP/2 in which the *server* is the client.
+ */
+export const protocolVersion = 1;
+
+/** What an agent or a server can do beyond the version's minimum; unknown ones are ignored. */
+export const capabilities = ['logs', 'exec'] as const;
+
+export const livenessUpgrade = 'flotilla-liveness';
+export const tunnelUpgrade = 'flotilla-tunnel';
+export const livenessPath = '/agent/v1/liveness';
+export const tunnelPath = '/agent/v1/tunnel';
+/** `POST {token-authenticated} JoinRequest → JoinResponse`. */
+export const joinPath = '/agent/v1/join';
+/** `POST {certificate-authenticated} { csr } → { certificate }`: renewal, same key or a new one. */
+export const renewPath = '/agent/v1/renew';
+
+export interface JoinRequest {
+  readonly protocolVersion: number;
+  /** PKCS #10, PEM; its key is the node's identity. */
+  readonly csr: string;
+  /** Wanted node name (DNS-1123); refused with 409 when another key has it. */
+  readonly nodeName: string;
+}
+
+export interface JoinResponse {
+  readonly nodeName: string;
+  readonly grid: string;
+  /** PEM, subject `O=system:nodes, OU=<grid>, CN=system:node:<name>`. */
+  readonly certificate: string;
+  /** All servers known now, `https://host:port`. */
+  readonly servers: readonly string[];
+}
+
+export type LivenessFromAgent =
+  | {
+      readonly type: 'hello';
+      readonly protocolVersion: number;
+      readonly capabilities: readonly string[];
+      readonly agentVersion: string;
+    }
+  | { readonly type: 'ping'; readonly sequence: number; readonly watermark?: number };
+
+export type LivenessFromServer =
+  | {
+      readonly type: 'hello';
+      readonly protocolVersion: number;
+      readonly capabilities: readonly string[];
+      readonly serverId: string;
+      readonly servers: readonly string[];
+    }
+  | { readonly type: 'pong'; readonly sequence: number }
+  /** The agent must not try again before somebody acts; the reason is for its log. */
+  | { readonly type: 'refused'; readonly reason: string };
+
+export const pingIntervalMs = 1_000;
+/** No ping for so long: the session counts as silent from its last ping on. */
+export const connectTimeoutMs = 1_000;
+export const reconnectDelayMs = 500;
+
+/**
+ * Requests inside the tunnel (server → agent). `:path` as below, `x-request-id` on all.
+ * - `GET /logs/<namespace>/<pod>/<container>?follow&previous&tailLines&sinceSeconds&sinceTime&timestamps&limitBytes`
+ *   → 200, plain text, flushed a chunk; errors: JSON Status with its code.
+ * - `POST /exec/<namespace>/<pod>/<container>?command=…&stdin&stdout&stderr&tty` → 200, then frames both ways.
+ * - `GET /metrics` → the agent's metrics.
+ *
+ * A frame of exec: 1 byte channel (Kubernetes' numbers), 4 bytes length big-endian, payload.
+ */
+export const execChannels = { stdin: 0, stdout: 1, stderr: 2, status: 3, resize: 4, closeStdin: 255 } as const;
+/** Largest payload of one frame; larger writes are split. */
+export const maxFrameBytes = 65_536;
