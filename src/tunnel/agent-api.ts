@@ -1,0 +1,58 @@
+import type { Readable, Writable } from 'node:stream';
+
+/**
+ * What an agent answers through the tunnel. A rejected promise becomes the answer's Status by the FlotillaError's code:
+ * NotFound 404, BadUsage and Invalid 400, Conflict 409, Unavailable and EngineFailed 503, everything else 500.
+ * `signal` aborts when the asking side went away or the tunnel ended.
+ */
+export interface AgentApi {
+  /** Resolves as soon as it is sure that there is a log; each chunk travels at once, as it is. */
+  logs(ref: ContainerRef, options: LogsOptions, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
+
+  /** Resolves when the command runs. When `signal` aborts, nobody reads it any more: end its input, then let it go. */
+  exec(ref: ContainerRef, options: ExecOptions, signal: AbortSignal): Promise<ExecSession>;
+
+  /** The agent's metrics, Prometheus text. */
+  metrics(): string | Promise<string>;
+}
+
+export interface ContainerRef {
+  readonly namespace: string;
+  readonly pod: string;
+  readonly container: string;
+  /** Travels from the command line to the agent's log. */
+  readonly requestId: string;
+}
+
+/** Kubernetes' own: `kubectl logs` flags. */
+export interface LogsOptions {
+  readonly follow: boolean;
+  /** Of the container's attempt before this one. */
+  readonly previous: boolean;
+  readonly timestamps: boolean;
+  readonly tailLines?: number;
+  readonly sinceSeconds?: number;
+  /** RFC 3339. */
+  readonly sinceTime?: string;
+  readonly limitBytes?: number;
+}
+
+export interface ExecOptions {
+  readonly command: readonly string[];
+  readonly stdin: boolean;
+  readonly stdout: boolean;
+  readonly stderr: boolean;
+  readonly tty: boolean;
+}
+
+/** A running command; the runtime adapter's ExecSession is one. */
+export interface ExecSession {
+  /** Absent unless `stdin` was asked for; `end()` is end of file. */
+  readonly stdin: Writable | undefined;
+  readonly stdout: Readable;
+  /** Ends at once when `tty`. */
+  readonly stderr: Readable;
+  resize(columns: number, rows: number): Promise<void>;
+  /** Resolves after the streams have ended. */
+  exitCode(): Promise<number>;
+}
