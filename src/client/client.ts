@@ -30,6 +30,12 @@ export interface Client {
 
   patch<T extends ApiObject>(kind: Kind<T>, ref: ObjectRef, patch: Patch, options?: CallOptions): Promise<T>;
 
+  /**
+   * Places a pod: `POST pods/<name>/binding` with a Binding whose target is the node. Only the scheduler calls it.
+   * 409 Conflict when the pod has a node already or is another one by now (`options.uid`).
+   */
+  bindPod(pod: ObjectRef, nodeName: string, options?: BindOptions): Promise<void>;
+
   /** Resolves when the server accepted it; the object may live on until its finalizers and grace period end. */
   delete<T extends ApiObject>(kind: Kind<T>, ref: ObjectRef, options?: DeleteOptions): Promise<void>;
 }
@@ -73,6 +79,11 @@ export interface Patch {
   readonly type: 'json' | 'merge' | 'strategic';
   readonly body: unknown;
   readonly subresource?: 'status' | 'scale';
+}
+
+export interface BindOptions extends CallOptions {
+  /** Of the pod that was placed. */
+  readonly uid?: string;
 }
 
 export interface DeleteOptions extends CallOptions {
