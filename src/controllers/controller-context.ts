@@ -1,0 +1,36 @@
+import type { Client } from '../client/client.ts';
+import type { EventRecorder } from '../client/events.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Logger } from '../lib/log.ts';
+import type { GridInformers } from './grid-informers.ts';
+import type { LivenessPort } from './liveness.ts';
+import type { ReconcileMetrics } from './reconcile-metrics.ts';
+
+export interface ControllerSettings {
+  /** A node silent for so long is lost: its pods are replaced. */
+  readonly failoverAfterMs: number;
+  /** All pod addresses of a grid, CIDR. */
+  readonly podRange: string;
+  /** Prefix length of each node's share of it. */
+  readonly nodePrefixLength: number;
+}
+
+/** What every controller of one grid is given. */
+export interface ControllerContext {
+  readonly client: Client;
+  readonly informers: GridInformers;
+  readonly liveness: LivenessPort;
+  readonly settings: ControllerSettings;
+  readonly events: EventRecorder;
+  readonly log: Logger;
+  readonly metrics: ReconcileMetrics;
+  readonly clock: Clock;
+}
+
+export interface RunningController {
+  /** Resolves when nothing of it runs any more. */
+  stop(): Promise<void>;
+}
+
+/** Starts one controller; its informers are synced before the first reconcile. */
+export type StartController = (context: ControllerContext) => RunningController;
