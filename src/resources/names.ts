@@ -21,6 +21,10 @@ export const annotations = {
   randomHostPorts: 'flotilla.dev/random-host-ports',
   /** On pods, by the agent: JSON list of `{containerPort, hostPort, protocol}` that the engine bound. */
   boundHostPorts: 'flotilla.dev/bound-host-ports',
+  /** On pods, by their ReplicaSet: it made so many before; the pod's name follows from it. */
+  ordinal: 'flotilla.dev/ordinal',
+  /** On pods: Compose's `user` when it is a name, which `runAsUser` cannot hold. */
+  user: 'flotilla.dev/user',
   deploymentRevision: 'deployment.kubernetes.io/revision',
 } as const;
 
