@@ -83,7 +83,7 @@ export function startReplicaSetController(context: ControllerContext): RunningCo
         nextOrdinals.set(replicaSet.metadata.uid ?? '', Math.max(step.ordinal + 1, nextOrdinals.get(replicaSet.metadata.uid ?? '') ?? 0));
         const made = await writer.create(pods, podOf(replicaSet, step), signal);
         if (made) events.record(replicaSet, 'Normal', 'SuccessfulCreate', `Created pod: ${step.name}`);
-        else log.debug('pod name is taken', { pod: step.name });
+        else await learnTaken(replicaSet, step.name, signal);
         return;
       }
       case 'deletePod':
@@ -98,6 +98,13 @@ export function startReplicaSetController(context: ControllerContext): RunningCo
         await writer.update(pods, { ...step.pod, metadata }, signal);
       }
     }
+  }
+
+  /** Somebody made a pod of this name: ourselves before the watch could show it, or a stranger. */
+  async function learnTaken(replicaSet: ReplicaSet, name: string, signal: AbortSignal): Promise<void> {
+    const taken = await client.get(podKind, { namespace: replicaSet.metadata.namespace, name }, { signal });
+    if (controllerOf(taken)?.uid === replicaSet.metadata.uid) pods.noteWritten(taken, undefined);
+    else log.debug('pod name is taken', { pod: name });
   }
 
   return { stop: () => queue.stop() };

@@ -1,0 +1,96 @@
+import type { Deployment, ReplicaSet } from '../../resources/kinds.ts';
+
+/** How many pods may be there above, and missing below, the wanted number while a deployment rolls. */
+export interface RollingBounds {
+  readonly maxSurge: number;
+  readonly maxUnavailable: number;
+}
+
+/** Kubernetes' rule: surge rounds up, unavailable rounds down, and both 0 would never move. */
+export function rollingBounds(deployment: Deployment): RollingBounds {
+  const wanted = deployment.spec.replicas ?? 1;
+  const rolling = deployment.spec.strategy?.rollingUpdate;
+  const maxSurge = portion(rolling?.maxSurge ?? '25%', wanted, Math.ceil);
+  const maxUnavailable = Math.min(wanted, portion(rolling?.maxUnavailable ?? '25%', wanted, Math.floor));
+  return maxSurge === 0 && maxUnavailable === 0 ? { maxSurge: 0, maxUnavailable: 1 } : { maxSurge, maxUnavailable };
+}
+
+function portion(value: number | string, of: number, round: (x: number) => number): number {
+  if (typeof value === 'number') return value;
+  const percent = Number.parseFloat(value);
+  if (value.endsWith('%')) return round((percent * of) / 100);
+  return Number.isFinite(percent) ? percent : 0;
+}
+
+export function replicasOf(replicaSet: ReplicaSet): number {
+  return replicaSet.spec.replicas ?? 0;
+}
+
+export function availableOf(replicaSet: ReplicaSet): number {
+  return replicaSet.status?.availableReplicas ?? 0;
+}
+
+export interface RollingInput {
+  readonly wanted: number;
+  readonly bounds: RollingBounds;
+  readonly newest: ReplicaSet;
+  /** Oldest first; may include sets at 0. */
+  readonly old: readonly ReplicaSet[];
+}
+
+/**
+ * The next sizes, by name. Never more than wanted + maxSurge in all, and never an available pod taken away while fewer
+ * than wanted − maxUnavailable would be left. A growth while rolling goes to the newest only: Kubernetes shares it out in
+ * proportion, which makes pods of a template that is about to go.
+ */
+export function planSizes(input: RollingInput): Map<string, number> {
+  const { wanted, bounds, newest, old } = input;
+  const sizes = new Map<string, number>();
+  const total = replicasOf(newest) + sum(old, replicasOf);
+  if (replicasOf(newest) !== wanted) {
+    const room = wanted + bounds.maxSurge - total;
+    const grown = Math.min(wanted, replicasOf(newest) + Math.max(0, room));
+    const next = replicasOf(newest) > wanted ? wanted : grown;
+    if (next !== replicasOf(newest)) sizes.set(newest.metadata.name, next);
+  }
+  const toRemove = removable(input);
+  for (const [name, size] of shrink(old, toRemove)) sizes.set(name, size);
+  return sizes;
+}
+
+/** How many old pods may go now, with what the newest still has to bring counted as missing. */
+function removable({ wanted, bounds, newest, old }: RollingInput): { any: number; available: number } {
+  const minAvailable = wanted - bounds.maxUnavailable;
+  const newestSize = Math.min(replicasOf(newest), wanted);
+  const newestMissing = Math.max(0, newestSize - availableOf(newest));
+  const total = newestSize + sum(old, replicasOf);
+  const available = Math.min(availableOf(newest), newestSize) + sum(old, (one) => Math.min(availableOf(one), replicasOf(one)));
+  return {
+    any: Math.max(0, total - minAvailable - newestMissing),
+    available: Math.max(0, available - minAvailable),
+  };
+}
+
+/** Pods that serve nobody first, then available ones; oldest template first. */
+function shrink(old: readonly ReplicaSet[], limit: { any: number; available: number }): Map<string, number> {
+  const sizes = new Map<string, number>();
+  let left = limit.any;
+  for (const one of old) {
+    const idle = Math.max(0, replicasOf(one) - availableOf(one));
+    const taken = Math.min(idle, left);
+    left -= taken;
+    if (taken > 0) sizes.set(one.metadata.name, replicasOf(one) - taken);
+  }
+  let availableLeft = Math.min(left, limit.available);
+  for (const one of old) {
+    const size = sizes.get(one.metadata.name) ?? replicasOf(one);
+    const taken = Math.min(size, availableOf(one), availableLeft);
+    availableLeft -= taken;
+    if (taken > 0) sizes.set(one.metadata.name, size - taken);
+  }
+  return sizes;
+}
+
+function sum<T>(items: readonly T[], of: (item: T) => number): number {
+  return items.reduce((total, item) => total + of(item), 0);
+}

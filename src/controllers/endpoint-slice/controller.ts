@@ -1,0 +1,84 @@
+import type { WorkResult } from '../../lib/work-queue.ts';
+import { endpointSlices as sliceKind, type Pod, pods as podKind, type Service, services as serviceKind } from '../../resources/kinds.ts';
+import { labels } from '../../resources/names.ts';
+import { matchesLabels } from '../../resources/selectors.ts';
+import type { ControllerContext, RunningController } from '../controller-context.ts';
+import { createObjectWriter } from '../object-writer.ts';
+import { keyOf } from '../owners.ts';
+import { startReconciler } from '../reconciler.ts';
+import { isSame } from '../same.ts';
+import { managedBy, managedByLabel, planEndpointSlices } from './plan.ts';
+
+/**
+ * Writes who is behind each Service object, at once: names in DNS follow it, and a pod that stops must be out of it
+ * before it ends. No debounce: a key that is being written runs once more afterwards, so changes that come together share
+ * the second write.
+ */
+export function startEndpointSliceController(context: ControllerContext): RunningController {
+  const services = context.informers.of(serviceKind);
+  const pods = context.informers.of(podKind);
+  const slices = context.informers.of(sliceKind);
+  const writer = createObjectWriter(context.client);
+  const serviceKeyOf = (namespace: string | undefined, name: string) => `${namespace ?? ''}/${name}`;
+  services.index('namespace', (service) => [service.metadata.namespace ?? '']);
+  pods.index('namespace', (pod) => [pod.metadata.namespace ?? '']);
+  slices.index('service', (slice) => [serviceKeyOf(slice.metadata.namespace, slice.metadata.labels?.[labels.serviceName] ?? '')]);
+
+  const queue = startReconciler({ name: 'endpoint-slice', context, reconcile, concurrency: 8 });
+  services.onChange((key) => queue.add(key));
+  slices.onChange((_key, object, old) => {
+    const slice = object ?? old;
+    const name = slice?.metadata.labels?.[labels.serviceName];
+    if (slice && name) queue.add(serviceKeyOf(slice.metadata.namespace, name));
+  });
+  pods.onChange((_key, object, old) => {
+    if (object && old && !isRelevantChange(old, object)) return;
+    for (const pod of old && object && isSame(old.metadata.labels, object.metadata.labels) ? [object] : [object, old]) {
+      if (pod) queueServicesOf(pod);
+    }
+  });
+
+  function queueServicesOf(pod: Pod): void {
+    for (const service of services.byIndex('namespace', pod.metadata.namespace ?? '')) {
+      if (selects(service, pod)) queue.add(keyOf(service));
+    }
+  }
+
+  async function reconcile(key: string, signal: AbortSignal): Promise<WorkResult> {
+    const service = services.get(key);
+    if (!service || !hasSelector(service)) return;
+    const steps = planEndpointSlices({
+      service,
+      pods: pods.byIndex('namespace', service.metadata.namespace ?? '').filter((pod) => selects(service, pod)),
+      slices: slices.byIndex('service', key).filter((one) => one.metadata.labels?.[managedByLabel] === managedBy),
+    });
+    for (const step of steps) {
+      if (step.type === 'createSlice') await writer.create(slices, step.slice, signal);
+      else if (step.type === 'updateSlice') await writer.update(slices, step.slice, signal);
+      else await writer.remove(slices, step.slice, { signal });
+    }
+  }
+
+  return { stop: () => queue.stop() };
+}
+
+function hasSelector(service: Service): boolean {
+  return Object.keys(service.spec.selector ?? {}).length > 0 && service.spec.type !== 'ExternalName';
+}
+
+function selects(service: Service, pod: Pod): boolean {
+  return hasSelector(service) && matchesLabels(service.spec.selector ?? {}, pod.metadata.labels);
+}
+
+/** Restart counts and the like change no endpoint. */
+function isRelevantChange(old: Pod, fresh: Pod): boolean {
+  return (
+    old.metadata.uid !== fresh.metadata.uid ||
+    old.metadata.deletionTimestamp !== fresh.metadata.deletionTimestamp ||
+    old.spec.nodeName !== fresh.spec.nodeName ||
+    old.status?.phase !== fresh.status?.phase ||
+    !isSame(old.status?.podIPs, fresh.status?.podIPs) ||
+    !isSame(old.status?.conditions, fresh.status?.conditions) ||
+    !isSame(old.metadata.labels, fresh.metadata.labels)
+  );
+}
