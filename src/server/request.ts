@@ -3,6 +3,7 @@ import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import type { Kind } from '../resources/kind.ts';
 import type { Pod } from '../resources/kinds.ts';
+import type { ApiObject } from '../resources/object.ts';
 
 /** Who asks. From a client certificate, a bearer token, or the server itself. */
 export interface User {
@@ -38,6 +39,8 @@ export interface Attributes {
   readonly name?: string;
   /** Raw selectors of a list or watch. */
   readonly fieldSelector?: string;
+  /** The second time, for writes: what would be written. A `create` is only decided for good with it. */
+  readonly object?: ApiObject;
 }
 
 export type Decision = { readonly allowed: true } | { readonly allowed: false; readonly reason: string };
