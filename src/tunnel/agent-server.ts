@@ -1,0 +1,98 @@
+import { once } from 'node:events';
+import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
+import { FlotillaError } from '../lib/errors.ts';
+import type { Logger } from '../lib/log.ts';
+import type { AgentApi, ContainerRef, ExecOptions, LogsOptions } from './agent-api.ts';
+import { serveExec } from './exec-server.ts';
+import { statusOf } from './status.ts';
+
+/** Answers one request that a server sends through the tunnel. Never throws. */
+export type AgentRequestHandler = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
+
+export function createAgentApi(api: AgentApi, log: Logger): AgentRequestHandler {
+  return (stream, headers) => {
+    const abort = new AbortController();
+    stream.on('error', () => {}); // the close that follows says enough
+    stream.on('close', () => abort.abort(new Error('the server went away')));
+    const requestId = String(headers['x-request-id'] ?? '');
+    answer(api, stream, headers, requestId, abort.signal).catch((error) => {
+      if (abort.signal.aborted) return;
+      log.warn('cannot answer a request through the tunnel', { path: headers[':path'], requestId, error });
+      if (stream.headersSent) return stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+      const status = statusOf(error);
+      stream.respond({ ':status': status.code ?? 500, 'content-type': 'application/json' });
+      stream.end(JSON.stringify(status));
+    });
+  };
+}
+
+async function answer(
+  api: AgentApi,
+  stream: ServerHttp2Stream,
+  headers: IncomingHttpHeaders,
+  requestId: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const url = new URL(headers[':path'] ?? '/', 'http://agent');
+  const [, verb, namespace, pod, container] = url.pathname.split('/').map(decodeURIComponent);
+  const route = `${headers[':method']} ${verb}`;
+  if (route === 'GET metrics') {
+    const text = await api.metrics();
+    stream.respond({ ':status': 200, 'content-type': 'text/plain; version=0.0.4' });
+    stream.end(text);
+    return;
+  }
+  if (!namespace || !pod || !container) throw new FlotillaError('NotFound', `no such path: ${url.pathname}`);
+  const ref: ContainerRef = { namespace, pod, container, requestId };
+  if (route === 'GET logs') return await serveLogs(stream, await api.logs(ref, logsOptions(url), signal));
+  if (route !== 'POST exec') throw new FlotillaError('NotFound', `no such request: ${route}`);
+  const session = await api.exec(ref, execOptions(url), signal);
+  await serveExec(stream, session, signal);
+}
+
+async function serveLogs(stream: ServerHttp2Stream, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+  stream.respond({ ':status': 200, 'content-type': 'text/plain; charset=utf-8' });
+  for await (const chunk of chunks) {
+    if (stream.destroyed) return;
+    if (!stream.write(chunk)) await Promise.race([once(stream, 'drain'), once(stream, 'close')]);
+  }
+  stream.end();
+}
+
+function logsOptions({ searchParams: query }: URL): LogsOptions {
+  const tailLines = numberOf(query, 'tailLines');
+  const sinceSeconds = numberOf(query, 'sinceSeconds');
+  const limitBytes = numberOf(query, 'limitBytes');
+  const sinceTime = query.get('sinceTime');
+  return {
+    follow: isTrue(query, 'follow'),
+    previous: isTrue(query, 'previous'),
+    timestamps: isTrue(query, 'timestamps'),
+    ...(tailLines === undefined ? {} : { tailLines }),
+    ...(sinceSeconds === undefined ? {} : { sinceSeconds }),
+    ...(limitBytes === undefined ? {} : { limitBytes }),
+    ...(sinceTime === null ? {} : { sinceTime }),
+  };
+}
+
+function execOptions({ searchParams: query }: URL): ExecOptions {
+  return {
+    command: query.getAll('command'),
+    stdin: isTrue(query, 'stdin'),
+    stdout: isTrue(query, 'stdout'),
+    stderr: isTrue(query, 'stderr'),
+    tty: isTrue(query, 'tty'),
+  };
+}
+
+function isTrue(query: URLSearchParams, name: string): boolean {
+  const value = query.get(name);
+  return value !== null && value !== 'false' && value !== '0';
+}
+
+function numberOf(query: URLSearchParams, name: string): number | undefined {
+  const text = query.get(name);
+  if (text === null) return undefined;
+  if (!/^\d{1,15}$/.test(text)) throw new FlotillaError('Invalid', `${name}: "${text}" is not a whole number`);
+  return Number(text);
+}

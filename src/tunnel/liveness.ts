@@ -1,0 +1,109 @@
+import type { TLSSocket } from 'node:tls';
+import { type Clock, systemClock } from '../lib/clock.ts';
+import { FlotillaError } from '../lib/errors.ts';
+import type { Logger } from '../lib/log.ts';
+import { ApiError } from '../resources/api-error.ts';
+import { dial, type NodeCredentials } from './dial.ts';
+import { onJsonLines, writeJsonLine } from './lines.ts';
+import {
+  capabilities,
+  type LivenessFromServer,
+  livenessPath,
+  livenessUpgrade,
+  pingIntervalMs,
+  protocolVersion,
+} from './protocol.ts';
+import { keepConnections, type ServerConnections } from './server-connections.ts';
+
+export interface LivenessOptions {
+  /** `https://host:port`, all that are known. */
+  readonly servers: readonly string[];
+  /** Asked at each connection, so that a renewed certificate is used. */
+  readonly credentials: () => NodeCredentials;
+  readonly agentVersion: string;
+  /** All servers of the cluster as one of them says; not empty. Keep it on disk and give it to the tunnel. */
+  readonly onServers?: (servers: readonly string[]) => void;
+  readonly onState?: (server: string, isConnected: boolean) => void;
+  readonly clock?: Clock;
+  readonly log: Logger;
+}
+
+/** No answer for so long: the connection is given up and made anew. */
+const silentAfterMs = 3 * pingIntervalMs;
+
+/** Keeps a liveness connection to every server and pings on each once a second. */
+export function connectLiveness(options: LivenessOptions): ServerConnections {
+  const { clock = systemClock, log } = options;
+  const connections = keepConnections({
+    name: 'liveness',
+    servers: options.servers,
+    clock,
+    log,
+    ...(options.onState ? { onState: options.onState } : {}),
+    connect: async (server, onOpen, signal) => {
+      const credentials = options.credentials();
+      const socket = await dial({ server, path: livenessPath, upgrade: livenessUpgrade, credentials, signal });
+      await converse(socket, { server, agentVersion: options.agentVersion, clock, signal, onHello });
+      function onHello(hello: LivenessFromServer & { type: 'hello' }): void {
+        onOpen();
+        if (hello.servers.length === 0) return;
+        connections.setServers(withDialled(hello.servers, server));
+        options.onServers?.(withDialled(hello.servers, server));
+      }
+    },
+  });
+  return connections;
+}
+
+/** The address that works stays, even when the server calls itself otherwise (a forwarded port, a name). */
+function withDialled(servers: readonly string[], dialled: string): string[] {
+  return servers.includes(dialled) ? [...servers] : [dialled, ...servers];
+}
+
+interface Conversation {
+  readonly server: string;
+  readonly agentVersion: string;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  readonly onHello: (hello: LivenessFromServer & { type: 'hello' }) => void;
+}
+
+function converse(socket: TLSSocket, { server, agentVersion, clock, signal, onHello }: Conversation): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let sequence = 0;
+    let heardMs = clock.monotonicMs();
+    let problem: Error | undefined;
+    let cancel = () => {};
+    const end = (error?: Error) => {
+      problem ??= error;
+      socket.destroy();
+    };
+    const onAbort = () => end();
+    const tick = () => {
+      if (clock.monotonicMs() - heardMs > silentAfterMs) {
+        return end(new FlotillaError('Unavailable', `server ${server} has not answered for ${silentAfterMs} ms`));
+      }
+      sequence += 1;
+      writeJsonLine(socket, { type: 'ping', sequence });
+      cancel = clock.after(pingIntervalMs, tick);
+    };
+    onJsonLines<LivenessFromServer>(socket, (message) => {
+      heardMs = clock.monotonicMs();
+      if (message.type === 'hello') onHello(message);
+      if (message.type === 'refused') end(new ApiError({ code: 403, reason: 'Refused', message: message.reason }));
+    });
+    socket.on('error', (error) => {
+      problem ??= error;
+    });
+    socket.on('close', () => {
+      cancel();
+      signal.removeEventListener('abort', onAbort);
+      if (problem) reject(problem);
+      else resolve();
+    });
+    signal.addEventListener('abort', onAbort, { once: true });
+    socket.setNoDelay(true);
+    writeJsonLine(socket, { type: 'hello', protocolVersion, capabilities, agentVersion });
+    tick();
+  });
+}
