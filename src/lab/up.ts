@@ -1,0 +1,80 @@
+import { copyFile, mkdir, readdir, rename, writeFile } from 'node:fs/promises';
+
+import type { LabLayout, MachineLayout } from './layout.ts';
+import { startMachine } from './machine.ts';
+import { answers, startEtcd, startRegistry, startSwitch } from './switch.ts';
+import { identityFile, joinTokenFile, logTail, planUnits, serverData } from './units.ts';
+import { waitUntil } from './wait-until.ts';
+
+export interface UpOptions {
+  /** Where the registry keeps its images. */
+  readonly registryStorage: string;
+  /** One line a step. */
+  readonly say: (line: string) => void;
+  readonly signal: AbortSignal;
+}
+
+/** Starts everything side by side; returns when every host's node is Ready. What fails is left for `down`. */
+export async function bringUp(lab: LabLayout, options: UpOptions): Promise<void> {
+  const { say, signal } = options;
+  await startSwitch(lab);
+  const registry = startRegistry(lab, options.registryStorage).then(() => say(`registry ${lab.registry}`));
+  const servers = lab.withFlotilla ? startServers(lab, options) : undefined;
+  const hosts = lab.hosts.map(async (host) => {
+    await startMachine(lab, host, planUnits(lab, host));
+    await waitForDocker(host, signal);
+    say(`${host.name} ${host.address} runs Docker`);
+  });
+  await Promise.all([registry, servers, ...hosts]);
+  if (lab.withFlotilla) {
+    const { waitForNodes } = await import('./lab-api.ts');
+    await waitForNodes(lab, signal);
+  }
+}
+
+async function startServers(lab: LabLayout, options: UpOptions): Promise<void> {
+  const { say, signal } = options;
+  const { createJoinToken, waitForServer } = await import('./lab-api.ts');
+  if (lab.servers.length > 1) say(`etcd ${await startEtcd(lab)}`);
+  await Promise.all(lab.servers.map((server) => startMachine(lab, server, planUnits(lab, server))));
+  const [first, ...further] = lab.servers as [MachineLayout, ...MachineLayout[]];
+  await waitForServer(first, signal);
+  say(`${first.name} ${first.address} runs the server`);
+  await Promise.all(
+    further.map(async (server) => {
+      await copyIdentity(first, server);
+      await waitForServer(server, signal);
+      say(`${server.name} ${server.address} runs the server`);
+    }),
+  );
+  const token = await createJoinToken(first, signal);
+  // Renamed into place: the agent starts as soon as it sees the file.
+  await Promise.all(
+    lab.hosts.map(async (host) => {
+      await mkdir(host.directory, { recursive: true });
+      await writeFile(`${joinTokenFile(host)}.new`, token, { mode: 0o600 });
+      await rename(`${joinTokenFile(host)}.new`, joinTokenFile(host));
+    }),
+  );
+}
+
+/** The key that the waiting server looks for comes last. */
+async function copyIdentity(from: MachineLayout, to: MachineLayout): Promise<void> {
+  const [source, target] = [from, to].map((machine) => `${serverData(machine)}/identity`) as [string, string];
+  await mkdir(target, { recursive: true, mode: 0o700 });
+  const last = identityFile(to).slice(target.length + 1);
+  const names = (await readdir(source)).filter((name) => name !== last);
+  for (const name of [...names, last]) await copyFile(`${source}/${name}`, `${target}/${name}`);
+  await copyFile(`${serverData(from)}/admin.token`, `${serverData(to)}/admin.token`);
+}
+
+async function waitForDocker(host: MachineLayout, signal: AbortSignal): Promise<void> {
+  await waitUntil(() => answers('http://docker/_ping', `${host.directory}/docker.sock`), {
+    timeoutMs: 60_000,
+    intervalMs: 20,
+    what: `Docker on ${host.name}`,
+    lastWords: async () =>
+      (await logTail(`${host.directory}/dockerd.log`)) || (await logTail(`${host.directory}/init.log`)),
+    signal,
+  });
+}
