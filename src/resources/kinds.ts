@@ -1,4 +1,4 @@
-// Placeholder tables: identity of each kind. The field tables take their place.
+// All kinds of objects that are served. Each table has a file of its own in kinds/.
 import type { Deployment as DeploymentV1, ReplicaSet as ReplicaSetV1 } from 'kubernetes-types/apps/v1.js';
 import type { Lease as LeaseV1 } from 'kubernetes-types/coordination/v1.js';
 import type {
@@ -12,7 +12,21 @@ import type {
 } from 'kubernetes-types/core/v1.js';
 import type { EndpointSlice as EndpointSliceV1 } from 'kubernetes-types/discovery/v1.js';
 import type { Kind } from './kind.ts';
-import type { ApiObject, Served } from './object.ts';
+import { configMaps } from './kinds/config-map.ts';
+import { deployments } from './kinds/deployment.ts';
+import { endpointSlices } from './kinds/endpoint-slice.ts';
+import { events } from './kinds/event.ts';
+import { leases } from './kinds/lease.ts';
+import { namespaces } from './kinds/namespace.ts';
+import { nodes } from './kinds/node.ts';
+import { pods } from './kinds/pod.ts';
+import { replicaSets } from './kinds/replica-set.ts';
+import { secrets } from './kinds/secret.ts';
+import { services } from './kinds/service.ts';
+import { stacks } from './kinds/stack.ts';
+import { tokens } from './kinds/token.ts';
+import { volumes } from './kinds/volume-object.ts';
+import type { Served } from './object.ts';
 import type { Stack, Token, Volume } from './stack-types.ts';
 
 export type Namespace = Served<NamespaceV1>;
@@ -28,28 +42,55 @@ export type Event = Served<EventV1>;
 export type Lease = Served<LeaseV1, 'spec'>;
 export type { Stack, Token, Volume };
 
-function kind<T extends ApiObject>(
-  group: string,
-  version: string,
-  name: string,
-  plural: string,
-  shortNames: string[],
-  namespaced = true,
-): Kind<T> {
-  return { group, version, kind: name, plural, singular: name.toLowerCase(), shortNames, categories: [], namespaced };
+export {
+  configMaps,
+  deployments,
+  endpointSlices,
+  events,
+  leases,
+  namespaces,
+  nodes,
+  pods,
+  replicaSets,
+  secrets,
+  services,
+  stacks,
+  tokens,
+  volumes,
+};
+
+/** In the order in which discovery lists them. */
+export const allKinds: readonly Kind[] = [
+  configMaps,
+  events,
+  namespaces,
+  nodes,
+  pods,
+  secrets,
+  services,
+  deployments,
+  replicaSets,
+  leases,
+  endpointSlices,
+  stacks,
+  tokens,
+  volumes,
+];
+
+const byPath = new Map(allKinds.map((kind) => [pathKey(kind.group, kind.version, kind.plural), kind]));
+const byType = new Map(allKinds.map((kind) => [pathKey(kind.group, kind.version, kind.kind), kind]));
+
+/** By the parts of a URL: `''`, `v1`, `pods`. */
+export function kindFor(group: string, version: string, plural: string): Kind | undefined {
+  return byPath.get(pathKey(group, version, plural));
 }
 
-export const namespaces = kind<Namespace>('', 'v1', 'Namespace', 'namespaces', ['ns'], false);
-export const nodes = kind<Node>('', 'v1', 'Node', 'nodes', ['no'], false);
-export const pods = kind<Pod>('', 'v1', 'Pod', 'pods', ['po']);
-export const replicaSets = kind<ReplicaSet>('apps', 'v1', 'ReplicaSet', 'replicasets', ['rs']);
-export const deployments = kind<Deployment>('apps', 'v1', 'Deployment', 'deployments', ['deploy']);
-export const configMaps = kind<ConfigMap>('', 'v1', 'ConfigMap', 'configmaps', ['cm']);
-export const secrets = kind<Secret>('', 'v1', 'Secret', 'secrets', []);
-export const services = kind<Service>('', 'v1', 'Service', 'services', ['svc']);
-export const endpointSlices = kind<EndpointSlice>('discovery.k8s.io', 'v1', 'EndpointSlice', 'endpointslices', []);
-export const events = kind<Event>('', 'v1', 'Event', 'events', ['ev']);
-export const leases = kind<Lease>('coordination.k8s.io', 'v1', 'Lease', 'leases', []);
-export const stacks = kind<Stack>('flotilla.dev', 'v1alpha1', 'Stack', 'stacks', []);
-export const volumes = kind<Volume>('flotilla.dev', 'v1alpha1', 'Volume', 'volumes', ['vol']);
-export const tokens = kind<Token>('flotilla.dev', 'v1alpha1', 'Token', 'tokens', [], false);
+/** By what an object says of itself: `apps/v1`, `Deployment`. */
+export function kindOfObject(apiVersion: string, kind: string): Kind | undefined {
+  const slash = apiVersion.indexOf('/');
+  return byType.get(pathKey(apiVersion.slice(0, Math.max(slash, 0)), apiVersion.slice(slash + 1), kind));
+}
+
+function pathKey(group: string, version: string, name: string): string {
+  return `${group}/${version}/${name}`;
+}

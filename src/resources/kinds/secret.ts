@@ -1,0 +1,70 @@
+import { ageColumn, column, defineKind, nameColumn } from '../define-kind.ts';
+import { forbidden, invalid, required, tooLong } from '../field-errors.ts';
+import { jsonEqual } from '../json.ts';
+import type { Secret } from '../kinds.ts';
+import { objectMeta } from '../meta.ts';
+import { type FieldError, field, mapOf, message } from '../schema.ts';
+import { checkKeys, count, decodedBytesOf, maxDataBytes, requireMutable } from './config-map.ts';
+
+const defaultType = 'Opaque';
+
+/** Keys that a type of secret must have. */
+const keysOfTypes: Readonly<Record<string, readonly string[]>> = {
+  'kubernetes.io/tls': ['tls.crt', 'tls.key'],
+  'kubernetes.io/dockerconfigjson': ['.dockerconfigjson'],
+  'kubernetes.io/dockercfg': ['.dockercfg'],
+  'kubernetes.io/ssh-auth': ['ssh-privatekey'],
+};
+
+export const secrets = defineKind<Secret>({
+  group: '',
+  version: 'v1',
+  kind: 'Secret',
+  plural: 'secrets',
+  encrypted: true,
+  message: message(
+    'Secret',
+    {
+      metadata: field(1, objectMeta),
+      data: field(2, mapOf('bytes'), { secret: true, description: 'Base64.' }),
+      type: field(3, 'string', { default: defaultType }),
+      stringData: field(4, mapOf('string'), { secret: true, description: 'Plain text; moved to data when written.' }),
+      immutable: field(5, 'bool', { optional: true }),
+    },
+    {
+      defaults: (object) => {
+        if (object.stringData === undefined) return;
+        const data = { ...(object.data as Record<string, string> | undefined) };
+        for (const [key, value] of Object.entries(object.stringData as Record<string, string>)) {
+          data[key] = Buffer.from(value, 'utf8').toString('base64');
+        }
+        object.data = data;
+        delete object.stringData;
+      },
+    },
+  ),
+  selectableFields: { type: (secret) => secret.type ?? '' },
+  columns: [
+    nameColumn(),
+    column('Type', 'What it is for.', (secret) => secret.type ?? ''),
+    column('Data', 'How many keys it has.', (secret) => count(secret.data), { type: 'integer' }),
+    ageColumn(),
+  ],
+  validate: (secret, errors) => {
+    checkKeys(secret.data, 'data', errors);
+    for (const key of keysOfTypes[secret.type ?? ''] ?? []) {
+      if (secret.data?.[key] === undefined) errors.push(required(`data[${key}]`));
+    }
+    if (decodedBytesOf(secret.data) > maxDataBytes) errors.push(tooLong('data', maxDataBytes));
+  },
+  validateUpdate: validateSecretUpdate,
+});
+
+/** Unlike elsewhere the values stay out of the messages. */
+function validateSecretUpdate(secret: Secret, old: Secret, errors: FieldError[]): void {
+  if (secret.type !== old.type) errors.push(invalid('type', secret.type, 'field is immutable'));
+  requireMutable(old.immutable, secret.immutable, errors);
+  if (old.immutable && !jsonEqual(secret.data ?? {}, old.data ?? {})) {
+    errors.push(forbidden('data', 'field is immutable when `immutable` is set'));
+  }
+}

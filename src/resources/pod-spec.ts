@@ -1,0 +1,173 @@
+import type { PodSpec, Toleration } from 'kubernetes-types/core/v1.js';
+import { container } from './container.ts';
+import { duplicate, forbidden, invalid, notFound } from './field-errors.ts';
+import { validateLabels } from './meta-validation.ts';
+import { dnsLabel, dnsSubdomain, ipAddress, qualifiedName } from './name-checks.ts';
+import { type FieldError, field, listOf, mapOf, message, unsupported } from './schema.ts';
+import { podSecurityContext } from './security-context.ts';
+import { volume } from './volume.ts';
+
+const oneContainer = 'this release runs one container a pod';
+
+const toleration = message(
+  'Toleration',
+  {
+    key: field(1, 'string', { check: qualifiedName }),
+    operator: field(2, 'string', { allowed: ['Exists', 'Equal'] }),
+    value: field(3, 'string'),
+    effect: field(4, 'string', { allowed: ['NoSchedule', 'PreferNoSchedule', 'NoExecute'] }),
+    tolerationSeconds: unsupported(5, 'leave it out; failover.after decides when pods of a silent node are replaced', {
+      type: 'int64',
+      optional: true,
+      harmless: [],
+    }),
+  },
+  { validate: validateToleration },
+);
+
+const hostAlias = message('HostAlias', {
+  ip: field(1, 'string', { required: true, check: ipAddress }),
+  hostnames: field(2, listOf('string')),
+});
+
+export const podSpec = message(
+  'PodSpec',
+  {
+    volumes: field(1, listOf(volume), { mergeKey: 'name', mapKeys: ['name'], patchStrategy: 'merge,retainKeys' }),
+    containers: field(2, listOf(container), { required: true, mergeKey: 'name', mapKeys: ['name'] }),
+    restartPolicy: field(3, 'string', { default: 'Always', allowed: ['Always', 'OnFailure', 'Never'] }),
+    terminationGracePeriodSeconds: field(4, 'int64', {
+      optional: true,
+      default: 30,
+      min: 0,
+      description: 'Between SIGTERM and SIGKILL.',
+    }),
+    activeDeadlineSeconds: unsupported(5, 'end the program itself', { type: 'int64', optional: true, harmless: [] }),
+    dnsPolicy: unsupported(6, 'leave it out; names are resolved by the node’s own DNS', {
+      type: 'string',
+      default: 'ClusterFirst',
+      harmless: ['ClusterFirst'],
+    }),
+    nodeSelector: field(7, mapOf('string'), { isAtomic: true, description: 'Labels that the node must have.' }),
+    serviceAccountName: unsupported(8, 'leave it out', { type: 'string', harmless: ['default'] }),
+    serviceAccount: unsupported(9, 'leave it out', { type: 'string', harmless: ['default'] }),
+    nodeName: field(10, 'string', { check: dnsSubdomain, description: 'Written once, by the scheduler.' }),
+    hostNetwork: field(11, 'bool', { description: 'The pod has the node’s own addresses and ports.' }),
+    hostPID: unsupported(12, 'leave it out', { type: 'bool' }),
+    hostIPC: unsupported(13, 'leave it out', { type: 'bool' }),
+    // Absent would make kubectl debug fail.
+    securityContext: field(14, podSecurityContext, { default: {} }),
+    imagePullSecrets: unsupported(15, 'log the node’s engine in to the registry', {
+      type: listOf('any'),
+      mergeKey: 'name',
+    }),
+    hostname: field(16, 'string', { check: dnsLabel }),
+    subdomain: unsupported(17, 'reach pods through a Service object', { type: 'string' }),
+    affinity: unsupported(18, 'use nodeSelector'),
+    schedulerName: unsupported(19, 'leave it out; there is one scheduler', {
+      type: 'string',
+      default: 'default-scheduler',
+      harmless: ['default-scheduler'],
+    }),
+    initContainers: unsupported(20, `${oneContainer}; do the work at the start of its program`, {
+      type: listOf('any'),
+      mergeKey: 'name',
+    }),
+    automountServiceAccountToken: unsupported(21, 'set it to false; no token is mounted', {
+      type: 'bool',
+      optional: true,
+      harmless: [false],
+    }),
+    tolerations: field(22, listOf(toleration)),
+    hostAliases: field(23, listOf(hostAlias), { mergeKey: 'ip', mapKeys: ['ip'] }),
+    priorityClassName: unsupported(24, 'leave it out; pods have no priorities', { type: 'string' }),
+    priority: unsupported(25, 'leave it out; pods have no priorities', { type: 'int32', optional: true }),
+    dnsConfig: unsupported(26, 'leave it out; names are resolved by the node’s own DNS'),
+    shareProcessNamespace: unsupported(27, oneContainer, { type: 'bool', optional: true }),
+    readinessGates: unsupported(28, 'use a readinessProbe', { type: listOf('any') }),
+    runtimeClassName: unsupported(29, 'leave it out; the engine’s default runtime is used', {
+      type: 'string',
+      optional: true,
+    }),
+    enableServiceLinks: unsupported(30, 'leave it out', { type: 'bool', optional: true, harmless: [true, false] }),
+    preemptionPolicy: unsupported(31, 'leave it out; pods have no priorities', {
+      type: 'string',
+      optional: true,
+      harmless: ['PreemptLowerPriority', 'Never'],
+    }),
+    overhead: unsupported(32, 'add it to the requests of the container', { type: mapOf('any') }),
+    topologySpreadConstraints: unsupported(33, 'leave it out; the pods of a set are spread over the nodes', {
+      type: listOf('any'),
+      mergeKey: 'topologyKey',
+    }),
+    ephemeralContainers: unsupported(34, oneContainer, { type: listOf('any'), mergeKey: 'name' }),
+    setHostnameAsFQDN: unsupported(35, 'leave it out', { type: 'bool', optional: true }),
+    os: unsupported(36, 'leave it out; containers run on Linux', { type: mapOf('any'), harmless: [{ name: 'linux' }] }),
+    hostUsers: unsupported(37, 'leave it out; user namespaces are a setting of the engine', {
+      type: 'bool',
+      optional: true,
+      harmless: [true],
+    }),
+    schedulingGates: unsupported(38, 'create the pod when it may run', { type: listOf('any'), mergeKey: 'name' }),
+    resourceClaims: unsupported(39, 'request cpu and memory of the container', {
+      type: listOf('any'),
+      mergeKey: 'name',
+      patchStrategy: 'merge,retainKeys',
+    }),
+    resources: unsupported(40, 'set the resources of the container'),
+    hostnameOverride: unsupported(41, 'use hostname', { type: 'string', optional: true }),
+    schedulingGroup: unsupported(43, 'leave it out; each pod is scheduled by itself'),
+    evictionResponders: unsupported(44, 'leave it out', { type: listOf('any') }),
+  },
+  { validate: validatePodSpec, description: 'What a pod runs, and where it may.' },
+);
+
+function validateToleration(one: Toleration, path: string, errors: FieldError[]): void {
+  const operator = one.operator ?? 'Equal';
+  if (!one.key && operator !== 'Exists') {
+    errors.push(
+      invalid(
+        `${path}.operator`,
+        operator,
+        "operator must be Exists when `key` is empty, which means 'match all values and all keys'",
+      ),
+    );
+  }
+  if (operator === 'Exists' && one.value) {
+    errors.push(invalid(`${path}.operator`, one, 'value must be empty when `operator` is Exists'));
+  }
+}
+
+function validatePodSpec(spec: PodSpec, path: string, errors: FieldError[]): void {
+  for (let index = 1; index < (spec.containers?.length ?? 0); index += 1) {
+    errors.push(forbidden(`${path}.containers[${index}]`, `not supported by Flotilla: ${oneContainer}`));
+  }
+  validateLabels(spec.nodeSelector, `${path}.nodeSelector`, errors);
+  const volumes = new Set<string>();
+  spec.volumes?.forEach((one, index) => {
+    if (volumes.has(one.name)) errors.push(duplicate(`${path}.volumes[${index}].name`, one.name));
+    volumes.add(one.name);
+  });
+  spec.containers?.forEach((one, containerIndex) => {
+    one.volumeMounts?.forEach((mount, index) => {
+      const at = `${path}.containers[${containerIndex}].volumeMounts[${index}].name`;
+      if (mount.name && !volumes.has(mount.name)) errors.push(notFound(at, mount.name));
+    });
+    if (spec.hostNetwork) validateHostPorts(one.ports, `${path}.containers[${containerIndex}]`, errors);
+  });
+}
+
+/** In the node's own network a container port is a host port; naming another one cannot work. */
+function validateHostPorts(ports: PodSpec['containers'][number]['ports'], path: string, errors: FieldError[]): void {
+  ports?.forEach((port, index) => {
+    if (port.hostPort && port.hostPort !== port.containerPort) {
+      errors.push(
+        invalid(
+          `${path}.ports[${index}].containerPort`,
+          port.containerPort,
+          'must match `hostPort` when `hostNetwork` is true',
+        ),
+      );
+    }
+  });
+}

@@ -1,0 +1,64 @@
+import { invalid, required } from './field-errors.ts';
+import { portOrName } from './name-checks.ts';
+import { field, type JsonObject, listOf, message, unsupported } from './schema.ts';
+
+const execAction = message('ExecAction', { command: field(1, listOf('string'), { required: true }) });
+
+const httpGetAction = message('HTTPGetAction', {
+  path: field(1, 'string', { default: '/' }),
+  port: field(2, 'intOrString', { required: true, check: portOrName }),
+  host: field(3, 'string', { description: 'Default: the pod’s address.' }),
+  scheme: field(4, 'string', { default: 'HTTP', allowed: ['HTTP', 'HTTPS'] }),
+  httpHeaders: field(
+    5,
+    listOf(message('HTTPHeader', { name: field(1, 'string', { required: true }), value: field(2, 'string') })),
+  ),
+  protocol: unsupported(6, 'leave it out; probes speak HTTP/1.1', { type: 'string' }),
+});
+
+const tcpSocketAction = message('TCPSocketAction', {
+  port: field(1, 'intOrString', { required: true, check: portOrName }),
+  host: field(2, 'string'),
+});
+
+const probeHandler = message('ProbeHandler', {
+  exec: field(1, execAction),
+  httpGet: field(2, httpGetAction),
+  tcpSocket: field(3, tcpSocketAction),
+  grpc: unsupported(4, 'use httpGet, tcpSocket or exec'),
+});
+
+export const probe = message(
+  'Probe',
+  {
+    initialDelaySeconds: field(2, 'int32', { min: 0 }),
+    timeoutSeconds: field(3, 'int32', { default: 1, min: 1 }),
+    periodSeconds: field(4, 'int32', { default: 10, min: 1 }),
+    successThreshold: field(5, 'int32', { default: 1, min: 1 }),
+    failureThreshold: field(6, 'int32', { default: 3, min: 1 }),
+    terminationGracePeriodSeconds: unsupported(
+      7,
+      'set terminationGracePeriodSeconds of the pod; a failed probe uses that',
+      { type: 'int64' },
+    ),
+  },
+  {
+    inline: [{ number: 1, message: probeHandler }],
+    defaults: defaultsOfZero,
+    validate: (one: JsonObject, path, errors) => {
+      const handlers = ['exec', 'httpGet', 'tcpSocket'].filter((name) => one[name] !== undefined);
+      if (handlers.length === 0) errors.push(required(path, 'must specify a handler type'));
+      for (const surplus of handlers.slice(1)) {
+        errors.push(invalid(`${path}.${surplus}`, surplus, 'may not specify more than 1 handler type'));
+      }
+    },
+  },
+);
+
+/** A zero means absent here: clients that write protobuf or Go structs send them. */
+function defaultsOfZero(one: JsonObject): void {
+  if (one.timeoutSeconds === 0) one.timeoutSeconds = 1;
+  if (one.periodSeconds === 0) one.periodSeconds = 10;
+  if (one.successThreshold === 0) one.successThreshold = 1;
+  if (one.failureThreshold === 0) one.failureThreshold = 3;
+}
