@@ -1,0 +1,105 @@
+import type { Duplex } from 'node:stream';
+import type { Clock } from '../../lib/clock.ts';
+import type { Logger } from '../../lib/log.ts';
+import { onJsonLines, writeJsonLine } from '../../tunnel/lines.ts';
+import { capabilities, type LivenessFromAgent, pingIntervalMs, protocolVersion } from '../../tunnel/protocol.ts';
+import type { Liveness } from '../request.ts';
+
+export interface LivenessServerOptions {
+  readonly serverId: string;
+  /** All servers' URLs, as this connection should see them. */
+  readonly servers: (socket: Duplex) => readonly string[];
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+export interface LivenessServer extends Liveness {
+  /** Takes over an upgraded connection of a node. */
+  accept(grid: string, nodeName: string, socket: Duplex): void;
+  /** Open connections. */
+  readonly size: number;
+  stop(): void;
+}
+
+/** A connection silent for so long is given up: the agent has long since made another. */
+const silentAfterMs = 10 * pingIntervalMs;
+
+export function createLivenessServer(options: LivenessServerOptions): LivenessServer {
+  const { clock, log } = options;
+  const heardMs = new Map<string, number>();
+  const sockets = new Set<Duplex>();
+  const listeners = new Set<(grid: string, nodeName: string) => void>();
+  const changed = (grid: string, nodeName: string) => {
+    for (const listener of listeners) listener(grid, nodeName);
+  };
+
+  const accept = (grid: string, nodeName: string, socket: Duplex) => {
+    const key = `${grid}/${nodeName}`;
+    let isWelcome = false;
+    let lastMs = clock.monotonicMs();
+    const watch = () => {
+      if (clock.monotonicMs() - lastMs > silentAfterMs) socket.destroy();
+      else cancel = clock.after(silentAfterMs, watch);
+    };
+    let cancel = clock.after(silentAfterMs, watch);
+    sockets.add(socket);
+    onJsonLines<LivenessFromAgent>(socket, (message) => {
+      lastMs = clock.monotonicMs();
+      if (message.type === 'hello') {
+        const refusal = refusalOf(message);
+        if (refusal !== undefined) {
+          log.warn('an agent was refused', { grid, node: nodeName, reason: refusal });
+          writeJsonLine(socket, { type: 'refused', reason: refusal });
+          socket.end();
+          return;
+        }
+        const { serverId } = options;
+        writeJsonLine(socket, {
+          type: 'hello',
+          protocolVersion,
+          capabilities,
+          serverId,
+          servers: options.servers(socket),
+        });
+        isWelcome = true;
+        heardMs.set(key, lastMs);
+        log.info('a node is connected', { grid, node: nodeName, agentVersion: message.agentVersion });
+        changed(grid, nodeName);
+      }
+      if (message.type === 'ping' && isWelcome) {
+        heardMs.set(key, lastMs);
+        writeJsonLine(socket, { type: 'pong', sequence: message.sequence });
+      }
+    });
+    socket.on('error', () => {}); // its close follows
+    socket.once('end', () => socket.end());
+    socket.once('close', () => {
+      cancel();
+      sockets.delete(socket);
+      if (!isWelcome) return;
+      log.info('a connection of a node has ended', { grid, node: nodeName });
+      changed(grid, nodeName);
+    });
+  };
+
+  return {
+    accept,
+    get size() {
+      return sockets.size;
+    },
+    lastHeardMs: (grid, nodeName) => heardMs.get(`${grid}/${nodeName}`),
+    onChange: (listener) => {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+    stop: () => {
+      for (const socket of sockets) socket.destroy();
+    },
+  };
+}
+
+function refusalOf(hello: LivenessFromAgent & { type: 'hello' }): string | undefined {
+  if (hello.protocolVersion === protocolVersion) return undefined;
+  const older = hello.protocolVersion < protocolVersion ? 'agent' : 'server';
+  return `the agent speaks protocol ${hello.protocolVersion}, this server ${protocolVersion}: upgrade the ${older}`;
+}
