@@ -44,7 +44,11 @@ export function createGridInformers(options: GridInformersOptions): GridInformer
     });
     shared = new SharedInformer<T>(kind, informer);
     // The map forgets the type argument; `of` gives it back by the kind, which is the key.
-    running.set(kind, { shared: shared as unknown as SharedInformer<never>, synced: informer.synced, stop: () => informer.stop() });
+    running.set(kind, {
+      shared: shared as unknown as SharedInformer<never>,
+      synced: informer.synced,
+      stop: () => informer.stop(),
+    });
     return shared;
   }
 

@@ -2,6 +2,8 @@ import type { OwnerReference } from 'kubernetes-types/meta/v1.js';
 import { apiVersionOf, type Kind } from '../resources/kind.ts';
 import type { ApiObject } from '../resources/object.ts';
 
+export { keyOf } from '../client/informer.ts';
+
 /** The reference that says "this one manages me"; an object has at most one. */
 export function controllerOf(object: ApiObject): OwnerReference | undefined {
   return object.metadata.ownerReferences?.find((one) => one.controller === true);
@@ -19,11 +21,6 @@ export function controllerRef(kind: Kind, owner: ApiObject): OwnerReference {
   };
 }
 
-/** `<namespace>/<name>`, or the name of something cluster-wide: the key of informers and work queues. */
-export function keyOf(object: ApiObject): string {
-  return object.metadata.namespace ? `${object.metadata.namespace}/${object.metadata.name}` : object.metadata.name;
-}
-
 export function refOf(object: ApiObject): { namespace: string | undefined; name: string } {
   return { namespace: object.metadata.namespace, name: object.metadata.name };
 }
@@ -31,5 +28,7 @@ export function refOf(object: ApiObject): { namespace: string | undefined; name:
 /** The other way round. */
 export function refOfKey(key: string): { namespace: string | undefined; name: string } {
   const slash = key.indexOf('/');
-  return slash < 0 ? { namespace: undefined, name: key } : { namespace: key.slice(0, slash), name: key.slice(slash + 1) };
+  return slash < 0
+    ? { namespace: undefined, name: key }
+    : { namespace: key.slice(0, slash), name: key.slice(slash + 1) };
 }

@@ -26,7 +26,8 @@ export function startReconciler(options: ReconcilerOptions): WorkQueue {
     concurrency: options.concurrency ?? 4,
     clock: context.clock,
     onError: (key, error, failures) => {
-      if (!isApiError(error, 'Conflict')) context.log.warn('reconcile failed', { controller: name, key, failures, error });
+      if (!isApiError(error, 'Conflict'))
+        context.log.warn('reconcile failed', { controller: name, key, failures, error });
     },
     work: async (key, signal) => {
       await context.informers.synced();

@@ -14,7 +14,9 @@ export type VolumeOwner = (volumeKey: string) => string | undefined;
 export function refuse(node: NodeState, pod: PodDemand, ownerOf: VolumeOwner): Refusal | undefined {
   if (!node.isReady) return { one: 'is not ready', many: 'are not ready' };
   if (node.isCordoned) return { one: 'is cordoned', many: 'are cordoned' };
-  return refuseLabels(node, pod) ?? refuseTaints(node, pod) ?? refuseVolumes(node, pod, ownerOf) ?? refuseRoom(node, pod);
+  return (
+    refuseLabels(node, pod) ?? refuseTaints(node, pod) ?? refuseVolumes(node, pod, ownerOf) ?? refuseRoom(node, pod)
+  );
 }
 
 function refuseLabels(node: NodeState, pod: PodDemand): Refusal | undefined {
@@ -30,7 +32,10 @@ function refuseTaints(node: NodeState, pod: PodDemand): Refusal | undefined {
   for (const taint of node.taints) {
     if (taint.effect === 'PreferNoSchedule' || pod.tolerations.some((one) => tolerates(one, taint))) continue;
     const text = `${taint.key}${taint.value ? `=${taint.value}` : ''}:${taint.effect}`;
-    return { one: `has the taint ${text}, which it does not tolerate`, many: `have the taint ${text}, which it does not tolerate` };
+    return {
+      one: `has the taint ${text}, which it does not tolerate`,
+      many: `have the taint ${text}, which it does not tolerate`,
+    };
   }
   return undefined;
 }
@@ -64,7 +69,10 @@ function refuseRoom(node: NodeState, pod: PodDemand): Refusal | undefined {
     return less(`${pod.cpuMillis % 1000 === 0 ? pod.cpuMillis / 1000 : `${pod.cpuMillis}m`} cpu`);
   }
   if (used.pods + 1 > allocatable.pods) {
-    return { one: `runs as many pods as it may (${allocatable.pods})`, many: `run as many pods as they may (${allocatable.pods})` };
+    return {
+      one: `runs as many pods as it may (${allocatable.pods})`,
+      many: `run as many pods as they may (${allocatable.pods})`,
+    };
   }
   for (const port of pod.hostPorts) {
     if (!hasPortFree(node, port)) {

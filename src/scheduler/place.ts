@@ -34,7 +34,10 @@ export function place(pods: readonly PodDemand[], snapshot: Snapshot): Placement
     const missing = pod.volumes.find((key) => volumeOwner(snapshot, key) === undefined);
     const node = missing === undefined ? findNode(pod, snapshot) : undefined;
     if (!node) {
-      const reason = missing === undefined ? explain(pod, snapshot) : `its volume ${missing.slice(missing.indexOf('/') + 1)} does not exist`;
+      const reason =
+        missing === undefined
+          ? explain(pod, snapshot)
+          : `its volume ${missing.slice(missing.indexOf('/') + 1)} does not exist`;
       impossible.set(pod.shape, reason);
       return { placed: false, pod, reason };
     }

@@ -1,5 +1,5 @@
 import type { Node, Pod } from '../resources/kinds.ts';
-import { podRequests } from '../resources/pod-requests.ts';
+import { podRequests } from '../resources/pod-facts.ts';
 import { cpuMillisOf, memoryBytesOf } from '../resources/quantity.ts';
 import type { HostPort, PodDemand } from './node-state.ts';
 import type { NodeFacts } from './snapshot.ts';
@@ -10,7 +10,7 @@ const defaultPods = 250;
 /** What of a pod matters for placement. */
 export function podDemand(pod: Pod): PodDemand {
   const namespace = pod.metadata.namespace ?? '';
-  const { cpuMillis, memoryBytes } = podRequests(pod.spec);
+  const { cpuMillis, memoryBytes } = podRequests(pod);
   const hostPorts = hostPortsOf(pod);
   const nodeSelector = pod.spec.nodeSelector ?? {};
   const tolerations = pod.spec.tolerations ?? [];

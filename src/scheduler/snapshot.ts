@@ -65,7 +65,8 @@ export function applyNode(snapshot: Snapshot, name: string, facts: NodeFacts | u
 /** A pod that occupies `nodeName`: bound and not finished. Replaces an assumption about the same key. */
 export function applyPod(snapshot: Snapshot, demand: PodDemand, nodeName: string): void {
   const known = snapshot.pods.get(demand.key);
-  if (known && known.nodeName === nodeName && known.demand.uid === demand.uid && known.demand.shape === demand.shape) return;
+  if (known && known.nodeName === nodeName && known.demand.uid === demand.uid && known.demand.shape === demand.shape)
+    return;
   forgetPod(snapshot, demand.key);
   snapshot.pods.set(demand.key, { demand, nodeName });
   let onNode = snapshot.podsByNode.get(nodeName);

@@ -1,5 +1,11 @@
 import type { WorkResult } from '../../lib/work-queue.ts';
-import { type Deployment, deployments as deploymentKind, pods as podKind, type ReplicaSet, replicaSets as replicaSetKind } from '../../resources/kinds.ts';
+import {
+  type Deployment,
+  deployments as deploymentKind,
+  pods as podKind,
+  type ReplicaSet,
+  replicaSets as replicaSetKind,
+} from '../../resources/kinds.ts';
 import { annotations } from '../../resources/names.ts';
 import type { ControllerContext, RunningController } from '../controller-context.ts';
 import { createObjectWriter } from '../object-writer.ts';
@@ -7,8 +13,8 @@ import { controllerOf, refOf } from '../owners.ts';
 import { startReconciler } from '../reconciler.ts';
 import { isSame } from '../same.ts';
 import { type DeploymentStep, planDeployment } from './plan.ts';
-import { replicasOf } from './rolling.ts';
 import { templateText } from './replica-set-for.ts';
+import { replicasOf } from './rolling.ts';
 
 /** Rolls ReplicaSets after their Deployment's template. Writes: ReplicaSets (never their status), Deployment.status. */
 export function startDeploymentController(context: ControllerContext): RunningController {
@@ -64,7 +70,12 @@ export function startDeploymentController(context: ControllerContext): RunningCo
         const made = await writer.create(replicaSets, step.replicaSet, signal);
         if (!made) return !(await isOurs(deployment, step.replicaSet, signal));
         const { name } = step.replicaSet.metadata;
-        events.record(deployment, 'Normal', 'ScalingReplicaSet', `Scaled up replica set ${name} from 0 to ${replicasOf(step.replicaSet)}`);
+        events.record(
+          deployment,
+          'Normal',
+          'ScalingReplicaSet',
+          `Scaled up replica set ${name} from 0 to ${replicasOf(step.replicaSet)}`,
+        );
         return false;
       }
       case 'scaleReplicaSet': {

@@ -1,5 +1,5 @@
 import type { Deployment, Pod, ReplicaSet } from '../../resources/kinds.ts';
-import { isFinished, isNodeLost } from '../pod-facts.ts';
+import { isPodFinished, isPodLost } from '../../resources/pod-facts.ts';
 import { byAge, inherited, newestSet, replicaSetFor, revisionOf } from './replica-set-for.ts';
 import { planSizes, replicasOf, rollingBounds } from './rolling.ts';
 import { type DeploymentStatusPlan, planStatus } from './status.ts';
@@ -8,7 +8,11 @@ export type DeploymentStep =
   | { readonly type: 'createReplicaSet'; readonly replicaSet: ReplicaSet }
   | { readonly type: 'scaleReplicaSet'; readonly replicaSet: ReplicaSet; readonly replicas: number }
   /** Revision and change cause follow the deployment. */
-  | { readonly type: 'annotateReplicaSet'; readonly replicaSet: ReplicaSet; readonly annotations: Record<string, string> }
+  | {
+      readonly type: 'annotateReplicaSet';
+      readonly replicaSet: ReplicaSet;
+      readonly annotations: Record<string, string>;
+    }
   | { readonly type: 'deleteReplicaSet'; readonly replicaSet: ReplicaSet }
   /** Writes the deployment's own revision annotation. */
   | { readonly type: 'annotateDeployment'; readonly revision: number };
@@ -49,7 +53,11 @@ function wantedOf(deployment: Deployment): number {
   return deployment.spec.replicas ?? 1;
 }
 
-function rollingSteps(deployment: Deployment, newest: ReplicaSet | undefined, old: readonly ReplicaSet[]): DeploymentStep[] {
+function rollingSteps(
+  deployment: Deployment,
+  newest: ReplicaSet | undefined,
+  old: readonly ReplicaSet[],
+): DeploymentStep[] {
   const wanted = wantedOf(deployment);
   const bounds = rollingBounds(deployment);
   if (!newest) {
@@ -61,12 +69,16 @@ function rollingSteps(deployment: Deployment, newest: ReplicaSet | undefined, ol
   return scaleSteps([newest, ...old], sizes);
 }
 
-function recreateSteps(observed: DeploymentObservation, newest: ReplicaSet | undefined, old: readonly ReplicaSet[]): DeploymentStep[] {
+function recreateSteps(
+  observed: DeploymentObservation,
+  newest: ReplicaSet | undefined,
+  old: readonly ReplicaSet[],
+): DeploymentStep[] {
   const { deployment } = observed;
   const toStop = old.filter((one) => replicasOf(one) > 0);
   if (toStop.length > 0) return toStop.map((replicaSet) => ({ type: 'scaleReplicaSet', replicaSet, replicas: 0 }));
   // A pod on a lost node may never go: waiting for it would take the service down with the node.
-  const isThere = (pod: Pod) => !isFinished(pod) && !isNodeLost(pod);
+  const isThere = (pod: Pod) => !isPodFinished(pod) && !isPodLost(pod);
   if (old.some((one) => observed.podsOf(one).some(isThere))) return [];
   const wanted = wantedOf(deployment);
   if (!newest) return [{ type: 'createReplicaSet', replicaSet: replicaSetFor(deployment, wanted, nextRevision(old)) }];
@@ -93,7 +105,11 @@ function nextRevision(old: readonly ReplicaSet[]): number {
 }
 
 /** A template that comes back (undo) is the newest revision again. */
-function revisionSteps(deployment: Deployment, newest: ReplicaSet | undefined, old: readonly ReplicaSet[]): DeploymentStep[] {
+function revisionSteps(
+  deployment: Deployment,
+  newest: ReplicaSet | undefined,
+  old: readonly ReplicaSet[],
+): DeploymentStep[] {
   const revision = newest ? Math.max(revisionOf(newest), nextRevision(old)) : nextRevision(old);
   const steps: DeploymentStep[] = [];
   if (newest) {

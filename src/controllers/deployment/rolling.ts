@@ -64,7 +64,8 @@ function removable({ wanted, bounds, newest, old }: RollingInput): { any: number
   const newestSize = Math.min(replicasOf(newest), wanted);
   const newestMissing = Math.max(0, newestSize - availableOf(newest));
   const total = newestSize + sum(old, replicasOf);
-  const available = Math.min(availableOf(newest), newestSize) + sum(old, (one) => Math.min(availableOf(one), replicasOf(one)));
+  const available =
+    Math.min(availableOf(newest), newestSize) + sum(old, (one) => Math.min(availableOf(one), replicasOf(one)));
   return {
     any: Math.max(0, total - minAvailable - newestMissing),
     available: Math.max(0, available - minAvailable),

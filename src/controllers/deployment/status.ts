@@ -1,6 +1,6 @@
 import type { DeploymentCondition } from 'kubernetes-types/apps/v1.js';
+import { formatTime, setCondition } from '../../resources/conditions.ts';
 import type { Deployment, ReplicaSet } from '../../resources/kinds.ts';
-import { timeText, withCondition } from '../conditions.ts';
 import { availableOf, replicasOf, rollingBounds } from './rolling.ts';
 
 export interface DeploymentStatusPlan {
@@ -37,10 +37,13 @@ export function planStatus(input: StatusInput): DeploymentStatusPlan {
     ...(unavailable > 0 ? { unavailableReplicas: unavailable } : {}),
   };
   const progress = progressOf(input, { available, ready, updated, replicas });
-  let conditions = withCondition(deployment.status?.conditions, availability(deployment, available), nowMs);
-  conditions = withCondition(conditions, progress.condition, nowMs);
+  let conditions = setCondition(deployment.status?.conditions, availability(deployment, available), nowMs);
+  conditions = setCondition(conditions, progress.condition, nowMs);
   return {
-    status: { ...counts, conditions: keepUpdateTimes(deployment.status?.conditions, conditions, progress.hasMoved, nowMs) },
+    status: {
+      ...counts,
+      conditions: keepUpdateTimes(deployment.status?.conditions, conditions, progress.hasMoved, nowMs),
+    },
     ...(progress.againAfterMs === undefined ? {} : { againAfterMs: progress.againAfterMs }),
   };
 }
@@ -48,7 +51,12 @@ export function planStatus(input: StatusInput): DeploymentStatusPlan {
 function availability(deployment: Deployment, available: number): DeploymentCondition {
   const needed = (deployment.spec.replicas ?? 1) - rollingBounds(deployment).maxUnavailable;
   return available >= needed
-    ? { type: 'Available', status: 'True', reason: 'MinimumReplicasAvailable', message: 'Deployment has minimum availability.' }
+    ? {
+        type: 'Available',
+        status: 'True',
+        reason: 'MinimumReplicasAvailable',
+        message: 'Deployment has minimum availability.',
+      }
     : {
         type: 'Available',
         status: 'False',
@@ -79,7 +87,8 @@ function progressOf({ deployment, newest, nowMs }: StatusInput, now: Counts): Pr
     return still(type, 'Unknown', 'DeploymentPaused', 'Deployment is paused', known);
   }
   const wanted = deployment.spec.replicas ?? 1;
-  const isComplete = newest !== undefined && now.updated === wanted && now.replicas === wanted && now.available === wanted;
+  const isComplete =
+    newest !== undefined && now.updated === wanted && now.replicas === wanted && now.available === wanted;
   if (isComplete) {
     return still(type, 'True', 'NewReplicaSetAvailable', `${name} has successfully progressed.`, known);
   }
@@ -95,7 +104,7 @@ function progressOf({ deployment, newest, nowMs }: StatusInput, now: Counts): Pr
     const condition = { type, status: 'True', reason: 'ReplicaSetUpdated', message: `${name} is progressing.` };
     return { condition, hasMoved: true, againAfterMs: deadlineMs(deployment) + 1000 };
   }
-  const leftMs = Date.parse(known?.lastUpdateTime ?? timeText(nowMs)) + deadlineMs(deployment) - nowMs;
+  const leftMs = Date.parse(known?.lastUpdateTime ?? formatTime(nowMs)) + deadlineMs(deployment) - nowMs;
   if (leftMs <= 0) return still(type, 'False', 'ProgressDeadlineExceeded', `${name} has timed out progressing.`, known);
   const status = known?.status === 'False' ? 'False' : 'True';
   const condition = { type, status, reason: known?.reason ?? 'ReplicaSetUpdated', message: known?.message ?? '' };
@@ -103,8 +112,17 @@ function progressOf({ deployment, newest, nowMs }: StatusInput, now: Counts): Pr
 }
 
 /** A state without a clock running: it has moved when its reason or sentence is new. */
-function still(kind: string, status: string, reason: string, message: string, known: DeploymentCondition | undefined): Progress {
-  return { condition: { type: kind, status, reason, message }, hasMoved: known?.reason !== reason || known.message !== message };
+function still(
+  kind: string,
+  status: string,
+  reason: string,
+  message: string,
+  known: DeploymentCondition | undefined,
+): Progress {
+  return {
+    condition: { type: kind, status, reason, message },
+    hasMoved: known?.reason !== reason || known.message !== message,
+  };
 }
 
 /** `kubectl` prints lastUpdateTime; a condition that says the same keeps its own, or each status would be a new one. */
@@ -118,7 +136,7 @@ function keepUpdateTimes(
     const known = before?.find((other) => other.type === one.type);
     const isSame = known?.status === one.status && known.reason === one.reason && known.message === one.message;
     const isFresh = one.type === type ? hasMoved : !isSame;
-    return { ...one, lastUpdateTime: isFresh ? timeText(nowMs) : (known?.lastUpdateTime ?? timeText(nowMs)) };
+    return { ...one, lastUpdateTime: isFresh ? formatTime(nowMs) : (known?.lastUpdateTime ?? formatTime(nowMs)) };
   });
 }
 

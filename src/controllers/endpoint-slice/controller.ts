@@ -1,7 +1,13 @@
 import type { WorkResult } from '../../lib/work-queue.ts';
-import { endpointSlices as sliceKind, type Pod, pods as podKind, type Service, services as serviceKind } from '../../resources/kinds.ts';
+import {
+  type Pod,
+  pods as podKind,
+  type Service,
+  services as serviceKind,
+  endpointSlices as sliceKind,
+} from '../../resources/kinds.ts';
 import { labels } from '../../resources/names.ts';
-import { matchesLabels } from '../../resources/selectors.ts';
+import { matchesSelector } from '../../resources/selectors.ts';
 import type { ControllerContext, RunningController } from '../controller-context.ts';
 import { createObjectWriter } from '../object-writer.ts';
 import { keyOf } from '../owners.ts';
@@ -22,7 +28,9 @@ export function startEndpointSliceController(context: ControllerContext): Runnin
   const serviceKeyOf = (namespace: string | undefined, name: string) => `${namespace ?? ''}/${name}`;
   services.index('namespace', (service) => [service.metadata.namespace ?? '']);
   pods.index('namespace', (pod) => [pod.metadata.namespace ?? '']);
-  slices.index('service', (slice) => [serviceKeyOf(slice.metadata.namespace, slice.metadata.labels?.[labels.serviceName] ?? '')]);
+  slices.index('service', (slice) => [
+    serviceKeyOf(slice.metadata.namespace, slice.metadata.labels?.[labels.serviceName] ?? ''),
+  ]);
 
   const queue = startReconciler({ name: 'endpoint-slice', context, reconcile, concurrency: 8 });
   services.onChange((key) => queue.add(key));
@@ -67,7 +75,7 @@ function hasSelector(service: Service): boolean {
 }
 
 function selects(service: Service, pod: Pod): boolean {
-  return hasSelector(service) && matchesLabels(service.spec.selector ?? {}, pod.metadata.labels);
+  return hasSelector(service) && matchesSelector({ matchLabels: service.spec.selector ?? {} }, pod.metadata.labels);
 }
 
 /** Restart counts and the like change no endpoint. */

@@ -3,8 +3,9 @@ import type { Endpoint, EndpointPort } from 'kubernetes-types/discovery/v1.js';
 import { apiVersionOf } from '../../resources/kind.ts';
 import { type EndpointSlice, endpointSlices, type Pod, type Service, services } from '../../resources/kinds.ts';
 import { labels } from '../../resources/names.ts';
+import { isPodFinished, isPodTerminating } from '../../resources/pod-facts.ts';
 import { controllerRef } from '../owners.ts';
-import { isFinished, isReady, isTerminating } from '../pod-facts.ts';
+import { isServing } from '../pod-facts.ts';
 import { shortHash } from '../pod-name.ts';
 import { isSame } from '../same.ts';
 
@@ -36,17 +37,28 @@ export function planEndpointSlices(observed: EndpointSliceObservation): Endpoint
     const known = slices.find((one) => one.metadata.name === slice.metadata.name);
     if (!known) steps.push({ type: 'createSlice', slice });
     else if (!isSameSlice(known, slice)) {
-      steps.push({ type: 'updateSlice', slice: { ...known, endpoints: slice.endpoints, ports: slice.ports ?? [], metadata: { ...known.metadata, labels: slice.metadata.labels ?? {} } } });
+      steps.push({
+        type: 'updateSlice',
+        slice: {
+          ...known,
+          endpoints: slice.endpoints,
+          ports: slice.ports ?? [],
+          metadata: { ...known.metadata, labels: slice.metadata.labels ?? {} },
+        },
+      });
     }
   }
   const names = new Set(desired.map((slice) => slice.metadata.name));
-  return [...steps, ...slices.filter((one) => !names.has(one.metadata.name)).map((slice) => ({ type: 'deleteSlice' as const, slice }))];
+  return [
+    ...steps,
+    ...slices.filter((one) => !names.has(one.metadata.name)).map((slice) => ({ type: 'deleteSlice' as const, slice })),
+  ];
 }
 
 function desiredSlices(service: Service, pods: readonly Pod[]): EndpointSlice[] {
   const groups = new Map<string, { family: 'IPv4' | 'IPv6'; ports: EndpointPort[]; endpoints: Endpoint[] }>();
   for (const pod of [...pods].sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))) {
-    if (isFinished(pod)) continue;
+    if (isPodFinished(pod)) continue;
     const ports = portsFor(service, pod);
     for (const address of addressesOf(pod)) {
       const family = address.includes(':') ? 'IPv6' : 'IPv4';
@@ -58,7 +70,11 @@ function desiredSlices(service: Service, pods: readonly Pod[]): EndpointSlice[] 
   }
   // A service with nobody behind it has an empty slice: "no endpoints" is then an answer, and not a missing one.
   if (groups.size === 0) groups.set('', { family: 'IPv4', ports: [], endpoints: [] });
-  return [...groups.entries()].flatMap(([key, group]) => chunks(group.endpoints).map((endpoints, at) => sliceOf(service, { ...group, endpoints }, `${isOnly(groups) ? '' : key}/${at}`)));
+  return [...groups.entries()].flatMap(([key, group]) =>
+    chunks(group.endpoints).map((endpoints, at) =>
+      sliceOf(service, { ...group, endpoints }, `${isOnly(groups) ? '' : key}/${at}`),
+    ),
+  );
 }
 
 /** Ports differ between pods only with named target ports: the usual single group has a name that survives port edits. */
@@ -108,8 +124,8 @@ function addressesOf(pod: Pod): string[] {
 
 /** Kubernetes' three facts; a pod of a lost node is neither ready nor serving. */
 function endpointOf(service: Service, pod: Pod, address: string): Endpoint {
-  const serving = isReady(pod);
-  const terminating = isTerminating(pod);
+  const serving = isServing(pod);
+  const terminating = isPodTerminating(pod);
   const { hostname, subdomain, nodeName } = pod.spec;
   const isAlwaysReady = service.spec.publishNotReadyAddresses === true;
   return {
@@ -143,7 +159,10 @@ function portsFor(service: Service, pod: Pod): EndpointPort[] {
 function targetPort(port: ServicePort, pod: Pod): number | undefined {
   const target = port.targetPort ?? port.port;
   if (typeof target === 'number') return target === 0 ? port.port : target;
-  const containers = [...pod.spec.containers, ...(pod.spec.initContainers ?? []).filter((one) => one.restartPolicy === 'Always')];
+  const containers = [
+    ...pod.spec.containers,
+    ...(pod.spec.initContainers ?? []).filter((one) => one.restartPolicy === 'Always'),
+  ];
   const isMatch = (one: ContainerPort) => one.name === target && (one.protocol ?? 'TCP') === (port.protocol ?? 'TCP');
   return containers.flatMap((one) => one.ports ?? []).find(isMatch)?.containerPort;
 }

@@ -1,8 +1,8 @@
 import { isApiError } from '../../client/api-error.ts';
 import type { WorkResult } from '../../lib/work-queue.ts';
+import { formatTime } from '../../resources/conditions.ts';
 import { type Node, nodes as nodeKind, type Pod, pods as podKind } from '../../resources/kinds.ts';
 import { podConditions } from '../../resources/names.ts';
-import { timeText } from '../conditions.ts';
 import type { ControllerContext, RunningController } from '../controller-context.ts';
 import { refOf } from '../owners.ts';
 import { startReconciler } from '../reconciler.ts';
@@ -30,7 +30,8 @@ export function startNodeLifecycleController(context: ControllerContext): Runnin
   // A pod that is bound to, or marked on, a node after the node was judged.
   pods.onChange((_key, object, old) => {
     const nodeName = object?.spec.nodeName;
-    if (nodeName && (old?.spec.nodeName !== nodeName || object.status?.conditions !== old.status?.conditions)) queue.add(nodeName);
+    if (nodeName && (old?.spec.nodeName !== nodeName || object.status?.conditions !== old.status?.conditions))
+      queue.add(nodeName);
   });
   const stopListening = liveness.onChange((grid, nodeName) => {
     if (grid === client.grid) queue.add(nodeName);
@@ -42,7 +43,9 @@ export function startNodeLifecycleController(context: ControllerContext): Runnin
     const nowMs = clock.monotonicMs();
     if (nowMs - lastTickMs > tickMs + lagMs) {
       listeningSinceMs = nowMs;
-      log.warn('this server was busy or asleep: silence of nodes is timed anew', { lagMs: Math.round(nowMs - lastTickMs - tickMs) });
+      log.warn('this server was busy or asleep: silence of nodes is timed anew', {
+        lagMs: Math.round(nowMs - lastTickMs - tickMs),
+      });
     }
     lastTickMs = nowMs;
     cancelTick = clock.after(tickMs, tick);
@@ -75,8 +78,15 @@ export function startNodeLifecycleController(context: ControllerContext): Runnin
   }
 
   async function markUnknown(node: Node, message: string, signal: AbortSignal): Promise<void> {
-    const time = timeText(clock.wallMs());
-    const condition = { type: 'Ready', status: 'Unknown', reason: 'NodeSilent', message, lastHeartbeatTime: time, lastTransitionTime: time };
+    const time = formatTime(clock.wallMs());
+    const condition = {
+      type: 'Ready',
+      status: 'Unknown',
+      reason: 'NodeSilent',
+      message,
+      lastHeartbeatTime: time,
+      lastTransitionTime: time,
+    };
     const patch = { type: 'strategic', subresource: 'status', body: { status: { conditions: [condition] } } } as const;
     const written = await client.patch(nodeKind, refOf(node), patch, { signal });
     nodes.noteWritten(written, node.metadata.resourceVersion);
@@ -90,7 +100,7 @@ export function startNodeLifecycleController(context: ControllerContext): Runnin
     const condition =
       message === undefined
         ? { type, $patch: 'delete' }
-        : { type, status: 'True', reason: 'NodeSilent', message, lastTransitionTime: timeText(clock.wallMs()) };
+        : { type, status: 'True', reason: 'NodeSilent', message, lastTransitionTime: formatTime(clock.wallMs()) };
     const patch = { type: 'strategic', subresource: 'status', body: { status: { conditions: [condition] } } } as const;
     try {
       const written = await client.patch(podKind, refOf(pod), patch, { signal });

@@ -1,5 +1,5 @@
 import type { Node, Pod } from '../../resources/kinds.ts';
-import { isFinished, isNodeLost } from '../pod-facts.ts';
+import { isPodFinished, isPodLost } from '../../resources/pod-facts.ts';
 
 export type NodeLifecycleStep =
   /** Node condition Ready becomes Unknown. */
@@ -44,7 +44,7 @@ export function planNode(observed: NodeObservation): NodePlan {
   if (silentMs >= failoverAfterMs) {
     const seconds = Math.round(failoverAfterMs / 1000);
     const message = `no sign of life from the agent of ${node.metadata.name} for ${seconds} s`;
-    const lost = pods.filter((pod) => !isNodeLost(pod) && !isFinished(pod));
+    const lost = pods.filter((pod) => !isPodLost(pod) && !isPodFinished(pod));
     return {
       steps: [
         ...(ready?.status === 'Unknown' ? [] : [{ type: 'markUnknown' as const, message }]),
@@ -55,8 +55,9 @@ export function planNode(observed: NodeObservation): NodePlan {
   }
   const isHeard = observed.lastHeardMs !== undefined && nowMs - observed.lastHeardMs < failoverAfterMs;
   const isSpokenFor = isHeard && ready !== undefined && ready.status !== 'Unknown';
-  const back = isSpokenFor ? pods.filter(isNodeLost).map((pod) => ({ type: 'unmarkLost' as const, pod })) : [];
+  const back = isSpokenFor ? pods.filter(isPodLost).map((pod) => ({ type: 'unmarkLost' as const, pod })) : [];
   const suspect = isHeard && silentMs >= suspectAfterMs ? [{ type: 'noteSuspect' as const, silentMs }] : [];
-  const nextMs = silentMs < suspectAfterMs ? Math.min(suspectAfterMs, failoverAfterMs) - silentMs : failoverAfterMs - silentMs;
+  const nextMs =
+    silentMs < suspectAfterMs ? Math.min(suspectAfterMs, failoverAfterMs) - silentMs : failoverAfterMs - silentMs;
   return { steps: [...back, ...suspect], againAfterMs: Math.max(1, nextMs) };
 }

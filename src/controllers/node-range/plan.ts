@@ -25,7 +25,9 @@ export function planNodeRanges(observed: NodeRangeObservation): NodeRangeStep[] 
   for (const node of nodes) {
     for (const cidr of sharesOf(node, given)) for (const index of indexesOf(cidr, range)) used.add(index);
   }
-  const waiting = nodes.filter((node) => sharesOf(node, given).length === 0 && !node.metadata.deletionTimestamp).sort(byAge);
+  const waiting = nodes
+    .filter((node) => sharesOf(node, given).length === 0 && !node.metadata.deletionTimestamp)
+    .sort(byAge);
   let next = 0;
   return waiting.map((node) => {
     while (used.has(next)) next += 1;

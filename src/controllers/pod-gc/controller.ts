@@ -1,10 +1,10 @@
 import { isApiError } from '../../client/api-error.ts';
 import type { WorkResult } from '../../lib/work-queue.ts';
 import { nodes as nodeKind, pods as podKind } from '../../resources/kinds.ts';
+import { isPodFinished } from '../../resources/pod-facts.ts';
 import type { ControllerContext, RunningController } from '../controller-context.ts';
 import { createObjectWriter } from '../object-writer.ts';
 import { startReconciler } from '../reconciler.ts';
-import { isFinished } from '../pod-facts.ts';
 import { planPodGc } from './plan.ts';
 
 const everything = 'pods';
@@ -26,7 +26,7 @@ export function startPodGcController(context: ControllerContext): RunningControl
     const { nodeName } = object.spec;
     const isStranded = nodeName !== undefined && nodeName !== '' && !nodes.get(nodeName);
     const isUnplaced = !nodeName && object.metadata.deletionTimestamp !== undefined;
-    const hasEnded = isFinished(object) && !(old && isFinished(old));
+    const hasEnded = isPodFinished(object) && !(old && isPodFinished(old));
     if (isStranded || isUnplaced || hasEnded) queue.addAfter(everything, settleMs);
   });
 
@@ -35,7 +35,7 @@ export function startPodGcController(context: ControllerContext): RunningControl
     const missing = new Map<string, boolean>();
     for (const { pod, why } of steps) {
       const { nodeName } = pod.spec;
-      if (nodeName && !isFinished(pod)) {
+      if (nodeName && !isPodFinished(pod)) {
         if (!missing.has(nodeName)) missing.set(nodeName, await isMissing(nodeName, signal));
         if (!missing.get(nodeName)) continue;
       }

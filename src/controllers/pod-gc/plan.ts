@@ -1,5 +1,6 @@
 import type { Pod } from '../../resources/kinds.ts';
-import { createdAtMs, isFinished, isTerminating } from '../pod-facts.ts';
+import { isPodFinished, isPodTerminating } from '../../resources/pod-facts.ts';
+import { createdAtMs } from '../pod-facts.ts';
 
 export type PodGcStep = { readonly type: 'deletePod'; readonly pod: Pod; readonly why: string };
 
@@ -18,9 +19,9 @@ export function planPodGc(observed: PodGcObservation): PodGcStep[] {
     const { nodeName } = pod.spec;
     if (nodeName && !observed.hasNode(nodeName)) {
       steps.push({ type: 'deletePod', pod, why: `its node ${nodeName} no longer exists` });
-    } else if (isTerminating(pod) && !nodeName) {
+    } else if (isPodTerminating(pod) && !nodeName) {
       steps.push({ type: 'deletePod', pod, why: 'it was deleted before it had a node' });
-    } else if (isFinished(pod) && !isTerminating(pod)) {
+    } else if (isPodFinished(pod) && !isPodTerminating(pod)) {
       finished.push(pod);
     }
   }

@@ -8,7 +8,7 @@ import { createObjectWriter } from '../object-writer.ts';
 import { controllerOf, controllerRef, keyOf, refOf } from '../owners.ts';
 import { startReconciler } from '../reconciler.ts';
 import { isSame } from '../same.ts';
-import { type ReplicaSetStep, planReplicaSet } from './plan.ts';
+import { planReplicaSet, type ReplicaSetStep } from './plan.ts';
 
 /** Keeps `spec.replicas` pods of each ReplicaSet. Writes: Pods (never their status), ReplicaSet.status. */
 export function startReplicaSetController(context: ControllerContext): RunningController {
@@ -80,7 +80,10 @@ export function startReplicaSetController(context: ControllerContext): RunningCo
     const ref = refOf('pod' in step ? step.pod : replicaSet);
     switch (step.type) {
       case 'createPod': {
-        nextOrdinals.set(replicaSet.metadata.uid ?? '', Math.max(step.ordinal + 1, nextOrdinals.get(replicaSet.metadata.uid ?? '') ?? 0));
+        nextOrdinals.set(
+          replicaSet.metadata.uid ?? '',
+          Math.max(step.ordinal + 1, nextOrdinals.get(replicaSet.metadata.uid ?? '') ?? 0),
+        );
         const made = await writer.create(pods, podOf(replicaSet, step), signal);
         if (made) events.record(replicaSet, 'Normal', 'SuccessfulCreate', `Created pod: ${step.name}`);
         else await learnTaken(replicaSet, step.name, signal);
@@ -93,7 +96,8 @@ export function startReplicaSetController(context: ControllerContext): RunningCo
       case 'adoptPod':
       case 'releasePod': {
         const others = (step.pod.metadata.ownerReferences ?? []).filter((one) => one.uid !== replicaSet.metadata.uid);
-        const ownerReferences = step.type === 'adoptPod' ? [...others, controllerRef(replicaSetKind, replicaSet)] : others;
+        const ownerReferences =
+          step.type === 'adoptPod' ? [...others, controllerRef(replicaSetKind, replicaSet)] : others;
         const metadata = { ...step.pod.metadata, ownerReferences };
         await writer.update(pods, { ...step.pod, metadata }, signal);
       }

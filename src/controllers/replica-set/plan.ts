@@ -1,7 +1,8 @@
 import type { PodTemplateSpec } from 'kubernetes-types/core/v1.js';
-import { podName } from '../pod-name.ts';
-import { createdAtMs, isActive, isFinished, isNodeLost, isReady, readySinceMs } from '../pod-facts.ts';
 import type { Pod, ReplicaSet } from '../../resources/kinds.ts';
+import { isPodFinished, isPodLost } from '../../resources/pod-facts.ts';
+import { createdAtMs, isActive, isServing, readySinceMs } from '../pod-facts.ts';
+import { podName } from '../pod-name.ts';
 
 export type ReplicaSetStep =
   | { readonly type: 'createPod'; readonly name: string; readonly ordinal: number; readonly template: PodTemplateSpec }
@@ -54,7 +55,7 @@ export function planReplicaSet(observed: ReplicaSetObservation): ReplicaSetPlan 
   if (missing > 0 && waitMs === 0) steps.push(...creations(observed, Math.min(missing, burst)));
   if (missing < 0) steps.push(...deletions(active, Math.min(-missing, burst), nowMs));
   if (replicaSet.spec.replicas === 0) {
-    const lost = mine.filter((pod) => isNodeLost(pod) && !observed.isBeingDeleted(pod));
+    const lost = mine.filter((pod) => isPodLost(pod) && !observed.isBeingDeleted(pod));
     steps.push(...lost.map((pod) => ({ type: 'deletePod' as const, pod, why: 'scaled to 0' })));
   }
   const { status, availableAfterMs } = statusOf(observed, mine);
@@ -112,7 +113,7 @@ function rankOf(pod: Pod, nowMs: number): Rank {
   const createdMs = createdAtMs(pod);
   const ageSeconds = Number.isFinite(createdMs) ? Math.max(0, (nowMs - createdMs) / 1000) : 0;
   return {
-    state: !pod.spec.nodeName ? 0 : isReady(pod) ? 2 : 1,
+    state: !pod.spec.nodeName ? 0 : isServing(pod) ? 2 : 1,
     ageClass: Math.floor(Math.log2(ageSeconds + 1)),
     createdMs,
   };
@@ -139,7 +140,7 @@ function failureBackoffMs(mine: readonly Pod[], nowMs: number): number {
 }
 
 function staleFinished(mine: readonly Pod[], observed: ReplicaSetObservation): ReplicaSetStep[] {
-  const finished = mine.filter((pod) => isFinished(pod) && !observed.isBeingDeleted(pod));
+  const finished = mine.filter((pod) => isPodFinished(pod) && !observed.isBeingDeleted(pod));
   return finished
     .sort((a, b) => createdAtMs(b) - createdAtMs(a))
     .slice(finishedKept)

@@ -1,15 +1,29 @@
 import { isApiError } from '../../client/api-error.ts';
 import { messageOf } from '../../lib/errors.ts';
 import { WorkQueue } from '../../lib/work-queue.ts';
-import { type Node, nodes as nodeKind, type Pod, pods as podKind, type Volume, volumes as volumeKind } from '../../resources/kinds.ts';
+import { formatTime } from '../../resources/conditions.ts';
+import {
+  type Node,
+  nodes as nodeKind,
+  type Pod,
+  pods as podKind,
+  type Volume,
+  volumes as volumeKind,
+} from '../../resources/kinds.ts';
+import { podCondition } from '../../resources/pod-facts.ts';
+import type { PodDemand } from '../../scheduler/node-state.ts';
 import { type Placement, place } from '../../scheduler/place.ts';
 import { nodeFacts, podDemand } from '../../scheduler/pod-demand.ts';
-import type { PodDemand } from '../../scheduler/node-state.ts';
-import { applyNode, applyPod, applyVolume, createSnapshot, forgetPod, forgetVolumeOwner } from '../../scheduler/snapshot.ts';
-import { timeText } from '../conditions.ts';
+import {
+  applyNode,
+  applyPod,
+  applyVolume,
+  createSnapshot,
+  forgetPod,
+  forgetVolumeOwner,
+} from '../../scheduler/snapshot.ts';
 import type { ControllerContext, RunningController } from '../controller-context.ts';
 import { keyOf, refOf, refOfKey } from '../owners.ts';
-import { podCondition } from '../pod-facts.ts';
 import { startReconciler } from '../reconciler.ts';
 import { isSame } from '../same.ts';
 import { classOf } from './pod-classes.ts';
@@ -72,7 +86,7 @@ export function startScheduler(context: ControllerContext): RunningController {
   /** A status write (ours, too) is no reason to look at a pod again. */
   function isNewToUs(key: string, pod: Pod): boolean {
     const known = waiting.get(key) ?? stuck.get(key);
-    return known?.uid !== pod.metadata.uid || known.shape !== podDemand(pod).shape;
+    return known === undefined || known.uid !== pod.metadata.uid || known.shape !== podDemand(pod).shape;
   }
 
   function forgetWaiting(key: string): void {
@@ -123,7 +137,8 @@ export function startScheduler(context: ControllerContext): RunningController {
 
   function undo({ pod, volumesToOwn }: Placement & { placed: true }): void {
     const shown = pods.get(pod.key);
-    if (shown && classOf(shown) === 'placed' && shown.spec.nodeName) applyPod(snapshot, podDemand(shown), shown.spec.nodeName);
+    if (shown && classOf(shown) === 'placed' && shown.spec.nodeName)
+      applyPod(snapshot, podDemand(shown), shown.spec.nodeName);
     else forgetPod(snapshot, pod.key);
     for (const key of volumesToOwn) forgetVolumeOwner(snapshot, key);
   }
@@ -145,7 +160,8 @@ export function startScheduler(context: ControllerContext): RunningController {
   }
 
   function claimVolumesOfNamed(pod: Pod): void {
-    for (const key of podDemand(pod).volumes) if (snapshot.volumes.get(key) === '') claims.add(`${key} ${pod.spec.nodeName}`);
+    for (const key of podDemand(pod).volumes)
+      if (snapshot.volumes.get(key) === '') claims.add(`${key} ${pod.spec.nodeName}`);
   }
 
   async function claimForNamed(claim: string, signal: AbortSignal): Promise<void> {
@@ -166,15 +182,20 @@ export function startScheduler(context: ControllerContext): RunningController {
       status: 'False',
       reason: 'Unschedulable',
       message: reason,
-      lastTransitionTime: podCondition(shown, 'PodScheduled')?.lastTransitionTime ?? timeText(clock.wallMs()),
+      lastTransitionTime: podCondition(shown, 'PodScheduled')?.lastTransitionTime ?? formatTime(clock.wallMs()),
     };
     try {
-      const patch = { type: 'strategic', subresource: 'status', body: { status: { conditions: [condition] } } } as const;
+      const patch = {
+        type: 'strategic',
+        subresource: 'status',
+        body: { status: { conditions: [condition] } },
+      } as const;
       const written = await client.patch(podKind, refOf(shown), patch, { signal });
       pods.noteWritten(written, shown.metadata.resourceVersion);
       events.record(shown, 'Warning', 'FailedScheduling', reason);
     } catch (error) {
-      if (!isApiError(error, 'NotFound')) log.warn('pod could not be told why it waits', { pod: pod.key, error: messageOf(error) });
+      if (!isApiError(error, 'NotFound'))
+        log.warn('pod could not be told why it waits', { pod: pod.key, error: messageOf(error) });
     }
   }
 

@@ -1,5 +1,5 @@
 import type { Pod } from '../../resources/kinds.ts';
-import { isFinished, isTerminating } from '../pod-facts.ts';
+import { isPodFinished, isPodTerminating } from '../../resources/pod-facts.ts';
 
 /** What the scheduler has to do with a pod. */
 export type PodClass =
@@ -11,9 +11,11 @@ export type PodClass =
   | 'ignored';
 
 export function classOf(pod: Pod | undefined): PodClass {
-  if (!pod || isFinished(pod)) return 'ignored';
+  if (!pod || isPodFinished(pod)) return 'ignored';
   if (pod.spec.nodeName) return 'placed';
-  if (isTerminating(pod) || (pod.spec.schedulingGates ?? []).length > 0) return 'ignored';
+  if (isPodTerminating(pod) || (pod.spec.schedulingGates ?? []).length > 0) return 'ignored';
   const { schedulerName } = pod.spec;
-  return schedulerName === undefined || schedulerName === '' || schedulerName === 'default-scheduler' ? 'waiting' : 'ignored';
+  return schedulerName === undefined || schedulerName === '' || schedulerName === 'default-scheduler'
+    ? 'waiting'
+    : 'ignored';
 }
