@@ -138,20 +138,26 @@ function validateToleration(one: Toleration, path: string, errors: FieldError[])
   }
 }
 
+const onlyFiles = 'mount the whole volume; single files only of secret and configMap volumes';
+
 function validatePodSpec(spec: PodSpec, path: string, errors: FieldError[]): void {
   for (let index = 1; index < (spec.containers?.length ?? 0); index += 1) {
     errors.push(forbidden(`${path}.containers[${index}]`, `not supported by Flotilla: ${oneContainer}`));
   }
   validateLabels(spec.nodeSelector, `${path}.nodeSelector`, errors);
-  const volumes = new Set<string>();
+  const volumes = new Map<string, NonNullable<PodSpec['volumes']>[number]>();
   spec.volumes?.forEach((one, index) => {
     if (volumes.has(one.name)) errors.push(duplicate(`${path}.volumes[${index}].name`, one.name));
-    volumes.add(one.name);
+    volumes.set(one.name, one);
   });
   spec.containers?.forEach((one, containerIndex) => {
     one.volumeMounts?.forEach((mount, index) => {
-      const at = `${path}.containers[${containerIndex}].volumeMounts[${index}].name`;
-      if (mount.name && !volumes.has(mount.name)) errors.push(notFound(at, mount.name));
+      const at = `${path}.containers[${containerIndex}].volumeMounts[${index}]`;
+      const source = volumes.get(mount.name);
+      if (mount.name && !source) errors.push(notFound(`${at}.name`, mount.name));
+      if (mount.subPath && source && !source.secret && !source.configMap) {
+        errors.push(forbidden(`${at}.subPath`, `not supported by Flotilla: ${onlyFiles}`));
+      }
     });
     if (spec.hostNetwork) validateHostPorts(one.ports, `${path}.containers[${containerIndex}]`, errors);
   });

@@ -131,7 +131,10 @@ export const volumeMount = message('VolumeMount', {
     required: true,
     check: (path: string) => (path.includes(':') ? ["must not contain ':'"] : absolutePath(path)),
   }),
-  subPath: unsupported(4, 'mount the whole volume, or choose single keys with items', { type: 'string' }),
+  subPath: field(4, 'string', {
+    check: localPath,
+    description: 'One file of a secret or configMap volume, mounted as a file at mountPath; of no other volume.',
+  }),
   mountPropagation: unsupported(5, 'leave it out', { type: 'string', optional: true, harmless: ['None'] }),
   subPathExpr: unsupported(6, 'mount the whole volume', { type: 'string' }),
   recursiveReadOnly: unsupported(7, 'leave it out', { type: 'string', optional: true, harmless: ['Disabled'] }),
