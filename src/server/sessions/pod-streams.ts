@@ -54,9 +54,10 @@ export function createPodStreams(tunnels: NodeTunnels, log: Logger): PodStreams 
 /** Each chunk at once; either side's end ends the other. */
 function pass(context: RequestContext, stream: ClientHttp2Stream, response: HttpResponse): Promise<void> {
   return new Promise((resolve) => {
-    response.statusCode = 200;
     response.setHeader('content-type', 'text/plain; charset=utf-8');
-    response.flushHeaders();
+    response.writeHead(200);
+    // HTTP/1.1 would keep the headers until there is a line to send.
+    if ('flushHeaders' in response) response.flushHeaders();
     response.on('close', () => {
       stream.close(constants.NGHTTP2_CANCEL);
       resolve();

@@ -1,0 +1,202 @@
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { Logger } from '../../lib/log.ts';
+import type { Metrics } from '../../lib/metrics.ts';
+import { ApiError } from '../../resources/api-error.ts';
+import { adminGroup, nodesGroup, nodeUserPrefix } from '../../resources/names.ts';
+import {
+  joinPath,
+  livenessPath,
+  livenessUpgrade,
+  renewPath,
+  tunnelPath,
+  tunnelUpgrade,
+} from '../../tunnel/protocol.ts';
+import type { Authenticator } from '../auth/authenticate.ts';
+import type { AuditSink, HttpRequest, HttpResponse, KubeHandler, RequestContext, User } from '../request.ts';
+import type { AgentEndpoints } from './agent-endpoints.ts';
+import { joinUserPrefix } from './agent-endpoints.ts';
+import { type GridPath, splitGridPath } from './grid-path.ts';
+import type { Incoming } from './listener.ts';
+import { writeStatus, writeStatusToSocket } from './write-status.ts';
+
+export interface FrontOptions {
+  readonly authenticate: Authenticator;
+  readonly hasGrid: (grid: string) => boolean;
+  readonly kube: KubeHandler;
+  readonly agents: AgentEndpoints;
+  readonly acceptLiveness: (grid: string, nodeName: string, socket: Duplex) => void;
+  readonly acceptTunnel: (grid: string, nodeName: string, socket: Duplex) => void;
+  readonly audit: AuditSink;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+}
+
+/** The first that sees a request: who asks, which grid, whose turn it is. */
+export interface Front {
+  onRequest(incoming: Incoming, request: HttpRequest, response: HttpResponse): Promise<void>;
+  onUpgrade(incoming: Incoming, request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void>;
+}
+
+/** Answered to everybody: load balancers and clients ask before they log in. */
+const openPaths = ['/healthz', '/livez', '/readyz', '/version'];
+const anonymous: User = { name: 'system:anonymous', groups: ['system:unauthenticated'] };
+/** Requests that end by themselves; watches and followed logs are bounded apart. */
+const maxShortRequests = 1_000;
+const maxLongRequests = 50_000;
+
+export function createFront(options: FrontOptions): Front {
+  const { kube, agents, audit, metrics, log } = options;
+  const inFlight = { short: 0, long: 0 };
+  metrics.gauge('flotilla_requests_in_flight', 'Requests being answered, watches not counted.', () => inFlight.short);
+  metrics.gauge('flotilla_watches_in_flight', 'Watches and followed logs.', () => inFlight.long);
+  const refused = metrics.counter('flotilla_requests_refused_total', 'Requests refused before they were looked at.');
+
+  const auditRefusal = (incoming: Incoming, user: string, verb: string, resource: string, code: number) =>
+    audit.write({
+      requestId: incoming.requestId,
+      user,
+      sourceAddress: incoming.sourceAddress,
+      userAgent: incoming.userAgent,
+      verb,
+      grid: '',
+      resource,
+      code,
+    });
+
+  /** Who, and where to; throws what to answer instead. */
+  const admit = async (incoming: Incoming, request: HttpRequest) => {
+    const path = parsePath(request.url);
+    if (openPaths.some((open) => path.pathname === open || path.pathname.startsWith(`${open}/`))) {
+      return contextOf(incoming, anonymous, splitGridPath(path.pathname, undefined), path);
+    }
+    const user = await options.authenticate(request.headers.authorization, incoming.socket);
+    const isJoin = user.name.startsWith(joinUserPrefix);
+    if (isJoin && path.pathname !== joinPath) {
+      throw forbidden(
+        `User "${user.name}" cannot ${request.method} path "${path.pathname}": a join token only joins nodes`,
+      );
+    }
+    const where = splitGridPath(path.pathname, user.grid);
+    if (!options.hasGrid(where.grid)) {
+      throw new ApiError({ code: 404, reason: 'NotFound', message: `grids "${where.grid}" not found` });
+    }
+    if (user.grid !== undefined && user.grid !== where.grid) {
+      throw forbidden(`User "${user.name}" belongs to grid "${user.grid}" and cannot use grid "${where.grid}"`);
+    }
+    return contextOf(incoming, user, where, path);
+  };
+
+  const route = async (incoming: Incoming, request: HttpRequest, response: HttpResponse) => {
+    const { context, path } = await admit(incoming, request);
+    const { pathname } = path;
+    if (pathname === '/metrics') return writeMetrics(context.user, metrics, response);
+    if (pathname !== joinPath && pathname !== renewPath) return await kube.handle(context, request, response, path);
+    if (request.method !== 'POST') {
+      throw new ApiError({ code: 405, reason: 'MethodNotAllowed', message: `${pathname} takes POST` });
+    }
+    const answer =
+      pathname === joinPath ? await agents.join(context.user, request) : await agents.renew(context.user, request);
+    auditRefusal(incoming, context.user.name, 'create', pathname === joinPath ? 'join' : 'renew', 200);
+    writeJson(response, answer);
+  };
+
+  return {
+    onRequest: async (incoming, request, response) => {
+      const size = isLong(request.url) ? 'long' : 'short';
+      const limit = size === 'long' ? maxLongRequests : maxShortRequests;
+      if (inFlight[size] >= limit) {
+        refused.add({ reason: 'too_many' });
+        writeStatus(response, tooMany());
+        return;
+      }
+      inFlight[size] += 1;
+      try {
+        await route(incoming, request, response);
+      } catch (error) {
+        const code = writeStatus(response, error);
+        refused.add({ reason: String(code) });
+        if (code >= 500)
+          log.error('a request failed', { requestId: incoming.requestId, url: shown(request.url), error });
+        else auditRefusal(incoming, '', request.method ?? '', shown(request.url), code);
+      } finally {
+        inFlight[size] -= 1;
+      }
+    },
+    onUpgrade: async (incoming, request, socket, head) => {
+      try {
+        const { context, path } = await admit(incoming, request);
+        const isSession = path.pathname === livenessPath || path.pathname === tunnelPath;
+        if (!isSession) return await kube.upgrade(context, request, socket, head, path);
+        const { nodeName, accept, protocol } = sessionOf(options, context.user, path.pathname, request);
+        if (head.byteLength > 0) socket.unshift(head);
+        incoming.socket.setNoDelay(true);
+        socket.write(
+          `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${protocol}\r\nX-Request-Id: ${incoming.requestId}\r\n\r\n`,
+        );
+        accept(context.grid, nodeName, socket);
+      } catch (error) {
+        const code = writeStatusToSocket(socket, error, incoming.requestId);
+        refused.add({ reason: String(code) });
+        if (code >= 500)
+          log.error('an upgrade failed', { requestId: incoming.requestId, url: shown(request.url), error });
+        else auditRefusal(incoming, '', 'connect', shown(request.url), code);
+      }
+    },
+  };
+}
+
+function sessionOf(options: FrontOptions, user: User, pathname: string, request: IncomingMessage) {
+  if (!user.groups.includes(nodesGroup)) throw forbidden(`User "${user.name}" is no node`);
+  const isLiveness = pathname === livenessPath;
+  const protocol = isLiveness ? livenessUpgrade : tunnelUpgrade;
+  if (`${request.headers.upgrade}`.toLowerCase() !== protocol) {
+    throw new ApiError({ code: 400, reason: 'BadRequest', message: `${pathname} takes an upgrade to ${protocol}` });
+  }
+  const accept = isLiveness ? options.acceptLiveness : options.acceptTunnel;
+  return { nodeName: user.name.slice(nodeUserPrefix.length), accept, protocol };
+}
+
+function contextOf(incoming: Incoming, user: User, { grid, pathname }: GridPath, path: URL) {
+  const { requestId, sourceAddress, userAgent, signal } = incoming;
+  const context: RequestContext = { requestId, user, grid, sourceAddress, userAgent, signal };
+  path.pathname = pathname;
+  return { context, path };
+}
+
+function parsePath(url: string | undefined): URL {
+  const text = url ?? '/';
+  // A target like `//host/x` would be read as another host.
+  const parsed = text.startsWith('/') && !text.startsWith('//') ? URL.parse(text, 'https://server') : null;
+  if (!parsed) throw new ApiError({ code: 400, reason: 'BadRequest', message: 'the request target is no path' });
+  return parsed;
+}
+
+/** The path, never the query: it may repeat a user's words. */
+function shown(url: string | undefined): string {
+  return (url ?? '').split('?')[0]?.slice(0, 512) ?? '';
+}
+
+function isLong(url: string | undefined): boolean {
+  return /[?&](watch|follow)=(true|1)\b/.test(url ?? '');
+}
+
+function writeMetrics(user: User, metrics: Metrics, response: HttpResponse): void {
+  if (!user.groups.includes(adminGroup)) throw forbidden(`User "${user.name}" cannot get path "/metrics"`);
+  response.setHeader('content-type', 'text/plain; version=0.0.4; charset=utf-8');
+  response.end(metrics.render());
+}
+
+function writeJson(response: HttpResponse, value: object): void {
+  response.setHeader('content-type', 'application/json');
+  response.end(JSON.stringify(value));
+}
+
+function tooMany(): ApiError {
+  const message = 'too many requests, please try again later';
+  return new ApiError({ code: 429, reason: 'TooManyRequests', message, details: { retryAfterSeconds: 1 } });
+}
+
+function forbidden(message: string): ApiError {
+  return new ApiError({ code: 403, reason: 'Forbidden', message: `forbidden: ${message}` });
+}

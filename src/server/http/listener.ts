@@ -1,0 +1,180 @@
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+import {
+  createSecureServer,
+  type Http2SecureServer,
+  type Http2ServerRequest,
+  type Http2ServerResponse,
+  type ServerHttp2Session,
+} from 'node:http2';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
+import type { Logger } from '../../lib/log.ts';
+import type { HttpRequest, HttpResponse } from '../request.ts';
+
+export interface ListenerOptions {
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
+  readonly tls: ListenerTls;
+  readonly onRequest: (incoming: Incoming, request: HttpRequest, response: HttpResponse) => Promise<void>;
+  readonly onUpgrade: (incoming: Incoming, request: IncomingMessage, socket: Duplex, head: Buffer) => Promise<void>;
+  readonly log: Logger;
+}
+
+/** PEM. */
+export interface ListenerTls {
+  readonly key: string;
+  /** The server's own, followed by the authority's: joining nodes read the latter. */
+  readonly chain: string;
+  readonly ca: string;
+}
+
+/** What is known of a request before anybody looked at it. */
+export interface Incoming {
+  readonly requestId: string;
+  readonly socket: TLSSocket;
+  readonly sourceAddress: string;
+  readonly userAgent: string;
+  /** Aborted when the client went away or the server stops. */
+  readonly signal: AbortSignal;
+}
+
+export interface Listener {
+  readonly address: AddressInfo;
+  /** For connections from now on. */
+  setTls(tls: ListenerTls): void;
+  /** Connections open now. */
+  readonly connections: number;
+  /** No new requests; running ones are told by their signals and have three seconds. */
+  stop(): Promise<void>;
+}
+
+const maxConnections = 20_000;
+const handshakeTimeoutMs = 10_000;
+const stopGraceMs = 3_000;
+
+/** HTTPS with HTTP/2 and HTTP/1.1. Client certificates are asked for, and judged by who authenticates. */
+export async function startListener(options: ListenerOptions): Promise<Listener> {
+  const stopping = new AbortController();
+  const sockets = new Set<TLSSocket>();
+  const sessions = new Set<ServerHttp2Session>();
+  const running = new Set<Promise<void>>();
+  const server = createSecureServer({
+    ...tlsOptions(options.tls),
+    allowHTTP1: true,
+    requestCert: true,
+    rejectUnauthorized: false,
+    minVersion: 'TLSv1.2',
+    handshakeTimeout: handshakeTimeoutMs,
+    settings: {
+      maxConcurrentStreams: 1_000,
+      maxHeaderListSize: 65_536,
+      initialWindowSize: 1_048_576,
+      enablePush: false,
+    },
+    maxSessionMemory: 64,
+  });
+  server.maxConnections = maxConnections;
+  const track = (work: Promise<void>) => {
+    running.add(work);
+    work.finally(() => running.delete(work)).catch((error) => options.log.error('a request handler threw', { error }));
+  };
+
+  server.on('secureConnection', (socket: TLSSocket) => {
+    sockets.add(socket);
+    socket.on('error', () => {}); // clients go away as they like
+    socket.once('close', () => sockets.delete(socket));
+  });
+  server.on('session', (session: ServerHttp2Session) => {
+    sessions.add(session);
+    session.on('error', () => {});
+    session.once('close', () => sessions.delete(session));
+    session.setLocalWindowSize?.(8_388_608);
+  });
+  server.on('request', (request: Http2ServerRequest, response: Http2ServerResponse) => {
+    const { signal, end } = lifetime(stopping.signal);
+    response.on('close', end);
+    response.on('error', () => {});
+    const incoming = describe(request, request.socket as TLSSocket, signal);
+    response.setHeader('x-request-id', incoming.requestId);
+    track(options.onRequest(incoming, request, response));
+  });
+  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    const { signal, end } = lifetime(stopping.signal);
+    socket.once('close', end);
+    socket.on('error', () => {});
+    track(options.onUpgrade(describe(request, request.socket as TLSSocket, signal), request, socket, head));
+  });
+
+  server.listen(options.port, options.host);
+  await once(server, 'listening');
+  server.on('error', (error) => options.log.error('the listener failed', { error }));
+  return {
+    address: server.address() as AddressInfo,
+    setTls: (tls) => server.setSecureContext(tlsOptions(tls)),
+    get connections() {
+      return sockets.size;
+    },
+    stop: () => stop(server, { stopping, sockets, sessions, running }),
+  };
+}
+
+interface Running {
+  readonly stopping: AbortController;
+  readonly sockets: Set<TLSSocket>;
+  readonly sessions: Set<ServerHttp2Session>;
+  readonly running: Set<Promise<void>>;
+}
+
+async function stop(server: Http2SecureServer, { stopping, sockets, sessions, running }: Running): Promise<void> {
+  server.close();
+  for (const session of sessions) session.close();
+  stopping.abort(new Error('the server stops'));
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise((resolve) => {
+    timer = setTimeout(resolve, stopGraceMs);
+  });
+  await Promise.race([Promise.allSettled(running), late]);
+  clearTimeout(timer);
+  // What was answered must leave the socket first.
+  await new Promise((resolve) => setImmediate(resolve));
+  for (const session of sessions) session.destroy();
+  for (const socket of sockets) socket.destroySoon();
+  setTimeout(() => {
+    for (const socket of sockets) socket.destroy();
+  }, 500).unref();
+}
+
+function tlsOptions({ key, chain, ca }: ListenerTls) {
+  return { key, cert: chain, ca };
+}
+
+function describe(request: HttpRequest, socket: TLSSocket, signal: AbortSignal): Incoming {
+  const sent = request.headers['x-request-id'];
+  const isSane = typeof sent === 'string' && /^[A-Za-z0-9._:-]{1,64}$/.test(sent);
+  return {
+    requestId: isSane ? sent : randomUUID(),
+    socket,
+    sourceAddress: socket.remoteAddress?.replace(/^::ffff:/, '') ?? '',
+    userAgent: String(request.headers['user-agent'] ?? '').slice(0, 256),
+    signal,
+  };
+}
+
+/** A signal of its own for each request: one listener on the server's that is taken off again. */
+function lifetime(stopping: AbortSignal): { signal: AbortSignal; end: () => void } {
+  const abort = new AbortController();
+  const onStop = () => abort.abort(stopping.reason);
+  if (stopping.aborted) onStop();
+  stopping.addEventListener('abort', onStop, { once: true });
+  return {
+    signal: abort.signal,
+    end: () => {
+      stopping.removeEventListener('abort', onStop);
+      abort.abort(new Error('the client went away'));
+    },
+  };
+}
