@@ -21,7 +21,7 @@ export function renderInit(lab: LabLayout, machine: MachineLayout, units: readon
 set -eu
 disk=${machine.directory}
 [ -d "$disk" ] # the lab may have been taken down while this was starting
-for group in /sys/fs/cgroup /sys/fs/cgroup/pids /sys/fs/cgroup/systemd /sys/fs/cgroup/unified; do
+for group in /sys/fs/cgroup /sys/fs/cgroup/pids /sys/fs/cgroup/memory /sys/fs/cgroup/systemd /sys/fs/cgroup/unified; do
   [ -f "$group/cgroup.procs" ] || continue
   mkdir -p "$group/${machine.cgroup}/machine"
   echo 0 > "$group/${machine.cgroup}/machine/cgroup.procs"

@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { access, mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { FlotillaError } from '../lib/errors.ts';
 import { type LabLayout, planLayout, requireLabName } from './layout.ts';
 
@@ -75,8 +75,16 @@ export async function writeRecord(root: string, record: LabRecord): Promise<void
   await rename(`${directory}/lab.json.new`, `${directory}/lab.json`);
 }
 
-/** Names of all labs that have a directory, half-made ones among them. */
+/** Names of all labs that have a record. */
 export async function labNames(root: string): Promise<readonly string[]> {
-  const entries = await readdir(root, { withFileTypes: true }).catch(() => []);
-  return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
+  const entries = await readdir(root).catch(() => []);
+  const isLab = await Promise.all(
+    entries.map((name) =>
+      access(`${root}/${name}/lab.json`).then(
+        () => true,
+        () => false,
+      ),
+    ),
+  );
+  return entries.filter((_, index) => isLab[index]);
 }

@@ -76,7 +76,9 @@ export function planLayout(options: LayoutOptions): LabLayout {
     name,
     network,
     hosts: Array.from({ length: options.hosts }, (_, index) => machine('host', index + 1, index + 1)),
-    servers: Array.from({ length: options.servers }, (_, index) => machine('server', index + 1, firstServer + index)),
+    servers: Array.from({ length: options.flotilla ? options.servers : 0 }, (_, index) =>
+      machine('server', index + 1, firstServer + index),
+    ),
     switch: {
       namespace: `${namespacePrefix(name)}sw`,
       address: `${prefix}.${switchHost}`,
@@ -96,10 +98,14 @@ export function namespacePrefix(labName: string): string {
 
 /** Refuses a name that would not fit a link (15 bytes) or could be mistaken for another lab's. */
 export function requireLabName(name: string): void {
-  if (!/^[a-z][a-z0-9]{0,9}$/.test(name)) {
-    throw new FlotillaError('BadUsage', `lab name "${name}" is not 1 to 10 small letters and digits`, {
-      hint: 'choose a name such as lab or lab2',
-    });
+  if (name === 'registry' || !/^[a-z][a-z0-9]{0,9}$/.test(name)) {
+    throw new FlotillaError(
+      'BadUsage',
+      `lab name "${name}" cannot be used: 1 to 10 small letters and digits, not "registry"`,
+      {
+        hint: 'choose a name such as lab or lab2',
+      },
+    );
   }
 }
 

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { Command, CommanderError, Option } from 'commander';
 import { FlotillaError, messageOf } from '../lib/errors.ts';
 import { takeDown } from './down.ts';
-import { labNames, labRoot, readLab, readRecord, writeRecord } from './lab-record.ts';
+import { labNames, labRoot, readLab, writeRecord } from './lab-record.ts';
 import { planLayout, requireLabName } from './layout.ts';
 import { observeLab, renderTable } from './list.ts';
 import { withLabLock } from './lock.ts';
@@ -11,6 +11,9 @@ import { cutCable, findMachine, plugCable, powerOff, powerOn } from './power.ts'
 import { requireFreeNetwork, requireRoot, requireTools } from './preflight.ts';
 import { runIn } from './run-in.ts';
 import { bringUp } from './up.ts';
+
+/** Where `scripts/images/build.ts` puts the images: the same for all labs, and kept when they go. */
+const registryStorage = '/var/lib/flotilla-lab/registry';
 
 interface NameOption {
   readonly name: string;
@@ -75,7 +78,8 @@ export async function runLab(argv: readonly string[]): Promise<number> {
     .action(async (machineName: string, words: string[], { name }: NameOption) => {
       requireRoot(process.getuid?.() ?? -1);
       const lab = await readLab(root, name);
-      exitCode = await runIn(lab, findMachine(lab, machineName), words);
+      // The parser leaves the separator of `exec h1 -- CMD` in.
+      exitCode = await runIn(lab, findMachine(lab, machineName), words[0] === '--' ? words.slice(1) : words);
     });
 
   const changes = {
@@ -125,7 +129,7 @@ async function up(root: string, flags: UpFlags): Promise<void> {
       try {
         await writeRecord(root, { version: 1, name, network, hosts, servers, flotilla });
         await bringUp(lab, {
-          registryStorage: `${process.env.FLOTILLA_CACHE ?? '/var/cache/flotilla'}/registry`,
+          registryStorage,
           say: (line) => console.log(line),
           signal: stop.signal,
         });
