@@ -24,7 +24,7 @@ export interface PathOptions {
   readonly namespace?: string | undefined;
   /** Absent: the whole collection. */
   readonly name?: string;
-  readonly subresource?: string;
+  readonly subresource?: string | undefined;
   readonly query?: Query;
 }
 

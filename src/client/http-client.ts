@@ -1,0 +1,290 @@
+import { randomUUID } from 'node:crypto';
+import { FlotillaError } from '../lib/errors.ts';
+import { apiVersionOf, type Kind } from '../resources/kind.ts';
+import { pods } from '../resources/kinds.ts';
+import type { ApiObject } from '../resources/object.ts';
+import { ApiError } from './api-error.ts';
+import type {
+  CallOptions,
+  Client,
+  DeleteOptions,
+  ListOptions,
+  ObjectList,
+  WatchEvent,
+  WatchOptions,
+} from './client.ts';
+import { Connection, type ConnectionOptions } from './connection.ts';
+import { type HttpAnswer, sendRequest } from './http-request.ts';
+import { pathOf, type Query } from './paths.ts';
+import { execInPod, type PodExec, type PodExecOptions } from './pod-exec.ts';
+import { type PodLogsOptions, type PodRef, podLogsQuery } from './pod-logs.ts';
+import { readBody, readLines } from './read-lines.ts';
+
+export interface HttpClientOptions extends ConnectionOptions {
+  readonly grid: string;
+  /** `flotilla/0.1.0 (agent h1)`. */
+  readonly userAgent: string;
+  /** Of every call that gives none. Default: a new one each. */
+  readonly requestId?: string;
+  /** For each call that is no watch, log or exec. Default 30,000. */
+  readonly timeoutMs?: number;
+  /** A watch that brings nothing, not even a bookmark, for so long is given up. Default 180,000. */
+  readonly watchIdleMs?: number;
+}
+
+export interface RawRequest extends CallOptions {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  /** From the root of the server: `/version`, `/agent/v1/join`. */
+  readonly path: string;
+  readonly body?: string;
+  readonly contentType?: string;
+  readonly accept?: string;
+  /** The answer may take for ever: only its beginning has a deadline. */
+  readonly isStream?: boolean;
+}
+
+/** The API over HTTPS, and what is no object: logs, exec, other paths. */
+export interface HttpClient extends Client {
+  /** The server in use, `https://host:port`. */
+  readonly server: string;
+  /** Throws ApiError for an answer of 400 and above. */
+  raw(request: RawRequest): Promise<HttpAnswer>;
+  /** The log's bytes as they come. Ends with the container, or by `signal`. */
+  podLogs(ref: PodRef, options?: PodLogsOptions): AsyncIterable<Buffer>;
+  /** Resolves when the command runs. */
+  podExec(ref: PodRef, options: PodExecOptions): Promise<PodExec>;
+  /** The same connection, another grid. Closing either closes both. */
+  forGrid(grid: string): HttpClient;
+  close(): void;
+}
+
+const patchTypes = {
+  json: 'application/json-patch+json',
+  merge: 'application/merge-patch+json',
+  strategic: 'application/strategic-merge-patch+json',
+} as const;
+
+export function createHttpClient(options: HttpClientOptions): HttpClient {
+  return clientOver(new Connection(options), options);
+}
+
+function clientOver(connection: Connection, options: HttpClientOptions): HttpClient {
+  const { grid } = options;
+  const timeoutMs = options.timeoutMs ?? 30_000;
+
+  function headersOf(request: CallOptions & { contentType?: string; accept?: string }): Record<string, string> {
+    return {
+      accept: request.accept ?? 'application/json',
+      'user-agent': options.userAgent,
+      'x-request-id': request.requestId ?? options.requestId ?? randomUUID(),
+      ...(options.token === undefined ? {} : { authorization: `Bearer ${options.token}` }),
+      ...(request.contentType === undefined ? {} : { 'content-type': request.contentType }),
+    };
+  }
+
+  async function raw(request: RawRequest): Promise<HttpAnswer> {
+    const { method, path, body, signal, isStream = false } = request;
+    const answer = await sendRequest(connection, {
+      method,
+      path,
+      body,
+      signal,
+      timeoutMs,
+      isStream,
+      headers: headersOf(request),
+    });
+    if (answer.status >= 400) throw await failureOf(answer, `${method} ${path.split('?')[0]}`);
+    return answer;
+  }
+
+  async function call<T>(
+    method: RawRequest['method'],
+    path: string,
+    more: CallOptions = {},
+    body?: unknown,
+    contentType = 'application/json',
+  ): Promise<T> {
+    const { signal, requestId } = more;
+    const answer = await raw({
+      method,
+      path,
+      ...(signal === undefined ? {} : { signal }),
+      ...(requestId === undefined ? {} : { requestId }),
+      ...(body === undefined ? {} : { body: JSON.stringify(body), contentType }),
+    });
+    return parseJson<T>(await readBody(answer.body), path);
+  }
+
+  const listPath = (kind: Kind, more: ListOptions, query: Query = {}): string => {
+    const { namespace, labelSelector, fieldSelector, resourceVersion } = more;
+    return pathOf({ grid, kind, namespace, query: { labelSelector, fieldSelector, resourceVersion, ...query } });
+  };
+  const of = (kind: Kind, object: ApiObject, subresource?: string): string => {
+    const { namespace, name } = object.metadata;
+    return pathOf({ grid, kind, namespace, name, subresource });
+  };
+
+  async function* watch<T extends ApiObject>(kind: Kind<T>, more: WatchOptions): AsyncGenerator<WatchEvent<T>> {
+    const idle = new IdleTimer(options.watchIdleMs ?? 180_000, more.signal);
+    try {
+      const path = listPath(kind, more, { watch: true, allowWatchBookmarks: true });
+      const requestId = more.requestId === undefined ? {} : { requestId: more.requestId };
+      const answer = await raw({ method: 'GET', path, isStream: true, signal: idle.signal, ...requestId });
+      for await (const line of readLines(answer.body)) {
+        idle.reset();
+        yield watchEventOf<T>(parseJson(line, path));
+      }
+    } catch (error) {
+      if (!more.signal?.aborted) throw error;
+    } finally {
+      idle.stop();
+    }
+  }
+
+  async function* podLogs(ref: PodRef, more: PodLogsOptions = {}): AsyncGenerator<Buffer> {
+    const path = pathOf({ grid, kind: pods, ...ref, subresource: 'log', query: podLogsQuery(more) });
+    const { signal, requestId } = more;
+    try {
+      const answer = await raw({
+        method: 'GET',
+        path,
+        isStream: true,
+        accept: 'text/plain, application/json, */*',
+        ...(signal === undefined ? {} : { signal }),
+        ...(requestId === undefined ? {} : { requestId }),
+      });
+      yield* answer.body;
+    } catch (error) {
+      if (!signal?.aborted) throw error;
+    }
+  }
+
+  return {
+    grid,
+    get server() {
+      return connection.server;
+    },
+    raw,
+    podLogs,
+    podExec: (ref, more) => execInPod({ connection, grid, headers: headersOf(more), timeoutMs }, ref, more),
+    forGrid: (other) => clientOver(connection, { ...options, grid: other }),
+    close: () => connection.close(),
+    watch,
+    get: (kind, ref, more) => call('GET', pathOf({ grid, kind, ...ref }), more),
+    list: async <T extends ApiObject>(kind: Kind<T>, more: ListOptions = {}): Promise<ObjectList<T>> => {
+      const list = await call<WireList<T>>('GET', listPath(kind, more), more);
+      const items = list.items ?? [];
+      for (const item of items) {
+        item.apiVersion ??= apiVersionOf(kind); // items of a list need not carry them
+        item.kind ??= kind.kind;
+      }
+      return { resourceVersion: list.metadata.resourceVersion ?? '', items };
+    },
+    create: (kind, object, more) =>
+      call('POST', pathOf({ grid, kind, namespace: object.metadata.namespace }), more, object),
+    update: (kind, object, more) => call('PUT', of(kind, object), more, object),
+    updateStatus: (kind, object, more) => call('PUT', of(kind, object, 'status'), more, object),
+    patch: (kind, ref, { type, body, subresource }, more) =>
+      call('PATCH', pathOf({ grid, kind, ...ref, subresource }), more, body, patchTypes[type]),
+    bindPod: async (pod, nodeName, more = {}) => {
+      const metadata = { name: pod.name, ...(more.uid === undefined ? {} : { uid: more.uid }) };
+      const binding = { apiVersion: 'v1', kind: 'Binding', metadata, target: { kind: 'Node', name: nodeName } };
+      await call('POST', pathOf({ grid, kind: pods, ...pod, subresource: 'binding' }), more, binding);
+    },
+    delete: async (kind, ref, more = {}) => {
+      await call('DELETE', pathOf({ grid, kind, ...ref }), more, deleteBodyOf(more));
+    },
+  };
+}
+
+interface WireList<T> {
+  readonly metadata: { readonly resourceVersion?: string };
+  readonly items: T[] | null;
+}
+
+function deleteBodyOf(options: DeleteOptions): unknown {
+  const { gracePeriodSeconds, propagationPolicy, uid, resourceVersion } = options;
+  const hasConditions = uid !== undefined || resourceVersion !== undefined;
+  // JSON leaves out what is undefined.
+  return {
+    apiVersion: 'v1',
+    kind: 'DeleteOptions',
+    gracePeriodSeconds,
+    propagationPolicy,
+    ...(hasConditions ? { preconditions: { uid, resourceVersion } } : {}),
+  };
+}
+
+function watchEventOf<T extends ApiObject>(event: { type: string; object: unknown }): WatchEvent<T> {
+  switch (event.type) {
+    case 'ADDED':
+    case 'MODIFIED':
+    case 'DELETED':
+      return { type: event.type, object: event.object as T };
+    case 'BOOKMARK':
+      return { type: 'BOOKMARK', resourceVersion: (event.object as T).metadata.resourceVersion ?? '' };
+    case 'ERROR':
+      throw new ApiError(event.object as ApiError['status']);
+    default:
+      throw new FlotillaError('ProtocolMismatch', `watch: unknown event type "${event.type}"`);
+  }
+}
+
+async function failureOf(answer: HttpAnswer, what: string): Promise<Error> {
+  const text = await readBody(answer.body, 1 << 20);
+  try {
+    const status: unknown = JSON.parse(text);
+    if (isStatus(status)) return new ApiError(status);
+  } catch {
+    // Not the API that answered: its words go into the message.
+  }
+  const words = text.trim().slice(0, 200);
+  const message = `${what}: unexpected answer ${answer.status}${words === '' ? '' : `: ${words}`}`;
+  return new FlotillaError('Unavailable', message, { retryable: answer.status >= 500 });
+}
+
+function isStatus(value: unknown): value is ApiError['status'] {
+  return typeof value === 'object' && value !== null && 'code' in value && 'message' in value && 'reason' in value;
+}
+
+function parseJson<T>(text: string, path: string): T {
+  try {
+    return JSON.parse(text) as T;
+  } catch (cause) {
+    throw new FlotillaError('ProtocolMismatch', `${path.split('?')[0]}: the answer is no JSON`, { cause });
+  }
+}
+
+/** Aborts when `reset` is not called for a while, or with the outer signal. */
+class IdleTimer {
+  readonly #abort = new AbortController();
+  readonly #timer: NodeJS.Timeout;
+  readonly #outer: AbortSignal | undefined;
+  readonly #onOuter = (): void => this.#abort.abort(this.#outer?.reason);
+
+  constructor(idleMs: number, outer: AbortSignal | undefined) {
+    this.#outer = outer;
+    this.#timer = setTimeout(() => {
+      const reason = new FlotillaError('Unavailable', `the watch brought nothing for ${idleMs} ms`, {
+        retryable: true,
+      });
+      this.#abort.abort(reason);
+    }, idleMs);
+    this.#timer.unref();
+    if (outer?.aborted) this.#onOuter();
+    else outer?.addEventListener('abort', this.#onOuter, { once: true });
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  reset(): void {
+    this.#timer.refresh();
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#outer?.removeEventListener('abort', this.#onOuter);
+  }
+}
