@@ -1,0 +1,121 @@
+import type { BoundPort, ContainerSpec, MountSpec } from '../../adapters/runtime/port.ts';
+import type { Pod } from '../../resources/kinds.ts';
+import { annotations, hostLabels } from '../../resources/names.ts';
+import { cpuMillisOf, memoryBytesOf } from '../../resources/quantity.ts';
+import { expand } from './environment.ts';
+
+export interface ContainerSpecInput {
+  readonly pod: Pod;
+  readonly grid: string;
+  readonly nodeName: string;
+  readonly attempt: number;
+  readonly networkName: string;
+  /** Absent in the host's network. */
+  readonly address?: string;
+  readonly variables: readonly { readonly name: string; readonly value: string }[];
+  readonly mounts: readonly MountSpec[];
+  /** Host ports that the attempt before this one had: a random one stays the same over a restart. */
+  readonly boundPorts: readonly BoundPort[];
+}
+
+/** The one container of a pod as the engine gets it. */
+export function renderContainerSpec(input: ContainerSpecInput): ContainerSpec {
+  const { pod, attempt, address } = input;
+  const container = pod.spec.containers[0];
+  if (!container) throw new Error(`pod ${pod.metadata.name} has no container`);
+  const values = new Map(input.variables.map(({ name, value }) => [name, value]));
+  const expandAll = (words: readonly string[] | undefined) => words?.map((word) => expand(word, values));
+  const entrypoint = expandAll(container.command);
+  // A command without args runs without the image's own arguments, as Kubernetes has it.
+  const command = expandAll(container.args) ?? (entrypoint ? [] : undefined);
+  const context = container.securityContext;
+  const user = userOf(pod);
+  const { limits, requests } = container.resources ?? {};
+  const cpuLimitMillis = cpuMillisOf(limits?.cpu);
+  const cpuRequestMillis = cpuMillisOf(requests?.cpu ?? limits?.cpu);
+  const memoryLimitBytes = memoryBytesOf(limits?.memory);
+  return {
+    name: containerName(pod, container.name, attempt),
+    image: container.image ?? '',
+    labels: containerLabels(input, container.name),
+    environment: input.variables,
+    network: address === undefined ? 'host' : { name: input.networkName, address },
+    hostname: pod.spec.hostname ?? pod.metadata.name.slice(0, 63),
+    ports: address === undefined ? [] : portsOf(pod, input.boundPorts),
+    mounts: input.mounts,
+    tty: container.tty ?? false,
+    openStdin: container.stdin ?? false,
+    readOnlyRootFilesystem: context?.readOnlyRootFilesystem ?? false,
+    privileged: context?.privileged ?? false,
+    addCapabilities: context?.capabilities?.add ?? [],
+    dropCapabilities: context?.capabilities?.drop ?? [],
+    extraHosts: (pod.spec.hostAliases ?? []).flatMap(({ ip, hostnames }) =>
+      (hostnames ?? []).map((hostname) => `${hostname}:${ip}`),
+    ),
+    ...(entrypoint ? { entrypoint } : {}),
+    ...(command ? { command } : {}),
+    ...(container.workingDir ? { workingDir: container.workingDir } : {}),
+    ...(user === undefined ? {} : { user }),
+    ...(cpuLimitMillis > 0 ? { cpuLimitMillis } : {}),
+    ...(cpuRequestMillis > 0 ? { cpuRequestMillis } : {}),
+    ...(memoryLimitBytes > 0 ? { memoryLimitBytes } : {}),
+  };
+}
+
+/** Never longer than the engine's 255 characters: both names are cut, uid and attempt keep it unique. */
+export function containerName(pod: Pod, container: string, attempt: number): string {
+  const { namespace = 'default', name, uid = '' } = pod.metadata;
+  return `fl_${namespace}_${name.slice(0, 120)}_${container}_${uid.slice(0, 8)}_${attempt}`;
+}
+
+function containerLabels(input: ContainerSpecInput, container: string): Record<string, string> {
+  const { metadata } = input.pod;
+  return {
+    [hostLabels.managed]: 'true',
+    [hostLabels.grid]: input.grid,
+    [hostLabels.node]: input.nodeName,
+    [hostLabels.podNamespace]: metadata.namespace ?? 'default',
+    [hostLabels.podName]: metadata.name,
+    [hostLabels.podUid]: metadata.uid ?? '',
+    [hostLabels.container]: container,
+    [hostLabels.attempt]: String(input.attempt),
+  };
+}
+
+function userOf(pod: Pod): string | undefined {
+  const context = pod.spec.containers[0]?.securityContext;
+  const { runAsUser, runAsGroup } = context ?? {};
+  if (runAsUser === undefined && runAsGroup === undefined) return pod.metadata.annotations?.[annotations.user];
+  return runAsGroup === undefined ? String(runAsUser) : `${runAsUser ?? 0}:${runAsGroup}`;
+}
+
+/** Container ports that are published: those with a host port, and those that want a free one. */
+function portsOf(pod: Pod, boundPorts: readonly BoundPort[]): ContainerSpec['ports'] {
+  const fixed = (pod.spec.containers[0]?.ports ?? [])
+    .filter((port) => port.hostPort !== undefined && port.hostPort > 0)
+    .map((port) => ({
+      containerPort: port.containerPort,
+      hostPort: port.hostPort ?? 0,
+      protocol: protocolOf(port.protocol),
+      ...(port.hostIP ? { hostIP: port.hostIP } : {}),
+    }));
+  const random = parseRandomPorts(pod.metadata.annotations?.[annotations.randomHostPorts]).map((port) => {
+    const before = boundPorts.find(
+      (bound) => bound.containerPort === port.containerPort && bound.protocol === port.protocol,
+    );
+    return before ? { ...port, hostPort: before.hostPort } : port;
+  });
+  return [...fixed, ...random];
+}
+
+/** `80/TCP,53/UDP` */
+export function parseRandomPorts(text: string | undefined): { containerPort: number; protocol: 'TCP' | 'UDP' }[] {
+  return (text ?? '').split(',').flatMap((part) => {
+    const match = /^\s*(\d+)(?:\/(TCP|UDP))?\s*$/.exec(part);
+    return match ? [{ containerPort: Number(match[1]), protocol: protocolOf(match[2]) }] : [];
+  });
+}
+
+function protocolOf(text: string | undefined): 'TCP' | 'UDP' {
+  return text === 'UDP' ? 'UDP' : 'TCP';
+}

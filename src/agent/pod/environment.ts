@@ -1,0 +1,123 @@
+import type { EnvVarSource } from 'kubernetes-types/core/v1.js';
+import type { ConfigMap, Pod, Secret } from '../../resources/kinds.ts';
+
+/** The objects that a pod's variables and files come from, as they are now; undefined: does not exist. */
+export interface PodReferences {
+  configMap(name: string): ConfigMap | undefined;
+  secret(name: string): Secret | undefined;
+}
+
+/** What is known only on the node. */
+export interface PodFacts {
+  readonly podAddresses: readonly string[];
+  readonly hostAddresses: readonly string[];
+}
+
+export interface Environment {
+  readonly variables: readonly { readonly name: string; readonly value: string }[];
+  /** What is referred to and does not exist, one sentence each; then the container cannot be created. */
+  readonly problems: readonly string[];
+}
+
+const variableName = /^[A-Za-z_.-][A-Za-z0-9_.-]*$/;
+
+/** A container's variables, as Kubernetes makes them: `envFrom` first, `env` over it, `$(NAME)` of what came before. */
+export function renderEnvironment(pod: Pod, references: PodReferences, facts: PodFacts): Environment {
+  const container = pod.spec.containers[0];
+  const values = new Map<string, string>();
+  const problems: string[] = [];
+  for (const source of container?.envFrom ?? []) {
+    const reference = source.configMapRef ?? source.secretRef;
+    if (!reference?.name) continue;
+    const entries = source.configMapRef
+      ? configEntries(references, reference.name)
+      : secretEntries(references, reference.name);
+    if (entries) {
+      for (const [key, value] of entries) {
+        const name = `${source.prefix ?? ''}${key}`;
+        if (variableName.test(name)) values.set(name, value.toString('utf8'));
+      }
+    } else if (!reference.optional) {
+      problems.push(`${source.configMapRef ? 'configmap' : 'secret'} "${reference.name}" not found`);
+    }
+  }
+  for (const { name, value, valueFrom } of container?.env ?? []) {
+    if (!valueFrom) values.set(name, expand(value ?? '', values));
+    else {
+      const found = sourceValue(valueFrom, pod, references, facts);
+      if ('problem' in found) problems.push(found.problem);
+      else if (found.value !== undefined) values.set(name, found.value);
+    }
+  }
+  return { variables: [...values].map(([name, value]) => ({ name, value })), problems };
+}
+
+/** `$(NAME)` → its value when known, else as it stands; `$$` → `$` (so `$$(NAME)` is literally `$(NAME)`). */
+export function expand(text: string, values: ReadonlyMap<string, string>): string {
+  return text.replace(/\$\$|\$\(([^)]*)\)/g, (whole, name: string | undefined) =>
+    name === undefined ? '$' : (values.get(name) ?? whole),
+  );
+}
+
+/** Key → bytes of a ConfigMap, text and binary. */
+export function configEntries(references: PodReferences, name: string): Map<string, Buffer> | undefined {
+  const found = references.configMap(name);
+  if (!found) return undefined;
+  const entries = new Map<string, Buffer>();
+  for (const [key, text] of Object.entries(found.data ?? {})) entries.set(key, Buffer.from(text, 'utf8'));
+  for (const [key, base64] of Object.entries(found.binaryData ?? {})) entries.set(key, Buffer.from(base64, 'base64'));
+  return entries;
+}
+
+export function secretEntries(references: PodReferences, name: string): Map<string, Buffer> | undefined {
+  const found = references.secret(name);
+  if (!found) return undefined;
+  return new Map(Object.entries(found.data ?? {}).map(([key, base64]) => [key, Buffer.from(base64, 'base64')]));
+}
+
+function sourceValue(
+  source: EnvVarSource,
+  pod: Pod,
+  references: PodReferences,
+  facts: PodFacts,
+): { readonly value: string | undefined } | { readonly problem: string } {
+  const selector = source.configMapKeyRef ?? source.secretKeyRef;
+  if (selector) {
+    const kind = source.configMapKeyRef ? 'configmap' : 'secret';
+    const name = selector.name ?? '';
+    const entries = source.configMapKeyRef ? configEntries(references, name) : secretEntries(references, name);
+    const value = entries?.get(selector.key)?.toString('utf8');
+    if (value !== undefined || selector.optional) return { value };
+    const problem = entries ? `couldn't find key ${selector.key} in ${kind} "${name}"` : `${kind} "${name}" not found`;
+    return { problem };
+  }
+  const path = source.fieldRef?.fieldPath ?? '';
+  const field = fieldOf(path, pod, facts);
+  return field === undefined ? { problem: `fieldRef ${path} is not supported` } : { value: field };
+}
+
+function fieldOf(path: string, pod: Pod, facts: PodFacts): string | undefined {
+  const { metadata, spec } = pod;
+  const subscript = /^metadata\.(labels|annotations)\['([^']+)'\]$/.exec(path);
+  if (subscript) return metadata[subscript[1] as 'labels' | 'annotations']?.[subscript[2] ?? ''] ?? '';
+  switch (path) {
+    case 'metadata.name':
+      return metadata.name;
+    case 'metadata.namespace':
+      return metadata.namespace ?? '';
+    case 'metadata.uid':
+      return metadata.uid ?? '';
+    case 'spec.nodeName':
+      return spec.nodeName ?? '';
+    case 'status.podIP':
+      return facts.podAddresses[0] ?? '';
+    case 'status.podIPs':
+      return facts.podAddresses.join(',');
+    case 'status.hostIP':
+      return facts.hostAddresses[0] ?? '';
+    case 'status.hostIPs':
+      return facts.hostAddresses.join(',');
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,101 @@
+import type { BoundPort, ContainerObservation, MountSpec } from '../../adapters/runtime/port.ts';
+import type { Pod } from '../../resources/kinds.ts';
+import type { Refusal } from './admission.ts';
+import type { Environment } from './environment.ts';
+import { attemptOf, graceSecondsOf, hasEnded, isAlive, type PodLocal } from './plan.ts';
+import type { ProbeState } from './probe-state.ts';
+
+export interface Problem {
+  /** A waiting reason of Kubernetes. */
+  readonly reason: string;
+  readonly message: string;
+  readonly failures: number;
+  readonly retryAtMs: number;
+}
+
+/** All that the agent holds in memory about one pod. Made again from the API and the engine after a restart. */
+export class PodRecord {
+  readonly uid: string;
+  /** The object last seen; undefined for a left-over whose object was never seen. */
+  pod: Pod | undefined;
+  /** It is assigned to this node now. */
+  isDesired = false;
+  readonly containers = new Map<string, ContainerObservation>();
+  admission: PodLocal['admission'] = 'unknown';
+  refusal: Refusal | undefined;
+  image: PodLocal['image'] = 'unknown';
+  pullProgress: string | undefined;
+  address: string | undefined;
+  hasFiles = false;
+  problem: Problem | undefined;
+  crashes = 0;
+  lastAttempt = -1;
+  readonly endedAtMs = new Map<string, number>();
+  stopping: { readonly containerId: string; readonly deadlineMs: number } | undefined;
+  unhealthyId: string | undefined;
+  probe: ProbeState | undefined;
+  /** From the `prepare` step to the `create` step. */
+  prepared: { readonly environment: Environment; readonly mounts: readonly MountSpec[] } | undefined;
+  boundPorts: readonly BoundPort[] = [];
+
+  constructor(uid: string) {
+    this.uid = uid;
+  }
+
+  /** The engine's newest word about a container. */
+  observe(container: ContainerObservation, nowMs: number): void {
+    this.containers.set(container.id, container);
+    const attempt = attemptOf(container);
+    if (attempt > this.lastAttempt) {
+      // After a restart of the agent the attempts made so far stand for the crashes.
+      if (this.lastAttempt < 0) this.crashes = attempt;
+      this.lastAttempt = attempt;
+    }
+    if (hasEnded(container) && !this.endedAtMs.has(container.id)) this.endedAtMs.set(container.id, nowMs);
+    if (isAlive(container)) {
+      this.problem = undefined;
+      if (container.hostPorts.length > 0) this.boundPorts = container.hostPorts;
+    }
+    if (this.stopping?.containerId === container.id && !isAlive(container)) this.stopping = undefined;
+  }
+
+  forget(containerId: string): void {
+    this.containers.delete(containerId);
+    this.endedAtMs.delete(containerId);
+    if (this.stopping?.containerId === containerId) this.stopping = undefined;
+  }
+
+  /** Something failed: the next try comes later each time, at most every five minutes. */
+  fail(reason: string, message: string, nowMs: number): void {
+    const failures = this.problem?.reason === reason ? this.problem.failures + 1 : 1;
+    const delayMs = Math.min(300_000, 1_000 * 2 ** Math.min(failures - 1, 20));
+    this.problem = { reason, message, failures, retryAtMs: nowMs + delayMs };
+  }
+
+  local(isNetworkReady: boolean): PodLocal {
+    return {
+      admission: this.admission,
+      image: this.image,
+      isNetworkReady,
+      hasAddress: this.address !== undefined,
+      hasResources: this.address !== undefined || this.hasFiles,
+      crashes: this.crashes,
+      endedAtMs: this.endedAtMs,
+      lastAttempt: this.lastAttempt,
+      graceSeconds: this.pod ? graceSecondsOf(this.pod) : 30,
+      ...(this.problem ? { problem: this.problem } : {}),
+      ...(this.stopping ? { stopping: this.stopping } : {}),
+      ...(this.unhealthyId === undefined ? {} : { unhealthyId: this.unhealthyId }),
+    };
+  }
+
+  get newest(): ContainerObservation | undefined {
+    let newest: ContainerObservation | undefined;
+    for (const one of this.containers.values()) if (!newest || attemptOf(one) > attemptOf(newest)) newest = one;
+    return newest;
+  }
+
+  attempt(attempt: number): ContainerObservation | undefined {
+    return [...this.containers.values()].find((one) => attemptOf(one) === attempt);
+  }
+}

@@ -1,0 +1,48 @@
+/** One thing to do for one pod. Data only: `steps/` has the doing, `describeStep` the words. */
+export type PodStep =
+  /** Check again that the node has room: two schedulers in a hand-over may both have placed pods here. */
+  | { readonly type: 'admit' }
+  | { readonly type: 'ensure-image'; readonly image: string; readonly policy: PullPolicy }
+  | { readonly type: 'assign-address' }
+  /** Directories, files and named volumes that the container mounts. */
+  | { readonly type: 'prepare' }
+  | { readonly type: 'create'; readonly attempt: number; readonly crashes: number }
+  | { readonly type: 'start'; readonly attempt: number }
+  | { readonly type: 'stop'; readonly containerId: string; readonly graceSeconds: number; readonly why: StopReason }
+  | { readonly type: 'remove'; readonly containerId: string }
+  /** Give the address back, delete directories and files. */
+  | { readonly type: 'release' }
+  | { readonly type: 'delete-object' }
+  /** Nothing can be done before `untilMs`, or before something happens when absent. */
+  | { readonly type: 'wait'; readonly untilMs?: number; readonly why: WaitReason };
+
+export type PullPolicy = 'Always' | 'IfNotPresent' | 'Never';
+export type StopReason = 'deleted' | 'not-wanted' | 'unhealthy' | 'surplus' | 'finished';
+export type WaitReason = 'image' | 'network' | 'crash-loop' | 'problem' | 'stopping';
+
+export function describeStep(step: PodStep): string {
+  switch (step.type) {
+    case 'admit':
+      return 'check that the node has room';
+    case 'ensure-image':
+      return `have image "${step.image}" (${step.policy})`;
+    case 'assign-address':
+      return 'assign an address';
+    case 'prepare':
+      return 'prepare volumes and files';
+    case 'create':
+      return `create container, attempt ${step.attempt}`;
+    case 'start':
+      return `start container, attempt ${step.attempt}`;
+    case 'stop':
+      return `stop container ${step.containerId.slice(0, 12)} within ${step.graceSeconds} s: ${step.why}`;
+    case 'remove':
+      return `remove container ${step.containerId.slice(0, 12)}`;
+    case 'release':
+      return 'give back address and files';
+    case 'delete-object':
+      return 'delete the pod object';
+    case 'wait':
+      return `wait for ${step.why}`;
+  }
+}

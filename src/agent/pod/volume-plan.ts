@@ -1,0 +1,136 @@
+import { join } from 'node:path';
+import type { KeyToPath, Volume as PodVolume } from 'kubernetes-types/core/v1.js';
+import type { MountSpec } from '../../adapters/runtime/port.ts';
+import type { Pod } from '../../resources/kinds.ts';
+import { hostLabels } from '../../resources/names.ts';
+import { memoryBytesOf } from '../../resources/quantity.ts';
+import { configEntries, type PodReferences, secretEntries } from './environment.ts';
+
+/** Where an agent keeps what pods mount. */
+export interface PodDirectories {
+  /** On disk, one a pod: emptyDir, resolv.conf. */
+  readonly disk: string;
+  /** In memory, one a pod: files that come from Secrets and ConfigMaps. */
+  readonly memory: string;
+}
+
+/** What must be on the host before the container of a pod is created. */
+export type PodVolumePlan =
+  | { readonly type: 'directory'; readonly path: string; readonly mode: number; readonly isOurs: boolean }
+  | { readonly type: 'tmpfs'; readonly path: string; readonly sizeBytes?: number }
+  | { readonly type: 'files'; readonly path: string; readonly files: readonly FilePlan[] }
+  | { readonly type: 'volume'; readonly name: string; readonly labels: Readonly<Record<string, string>> };
+
+export interface FilePlan {
+  /** Relative to the volume, never outside of it. */
+  readonly path: string;
+  readonly mode: number;
+  readonly data: Buffer;
+}
+
+export interface VolumesPlan {
+  readonly volumes: readonly PodVolumePlan[];
+  readonly mounts: readonly MountSpec[];
+  /** As in Environment. */
+  readonly problems: readonly string[];
+}
+
+const defaultFileMode = 0o644;
+
+/** The volumes that the pod's container mounts, and its mounts. */
+export function planVolumes(
+  pod: Pod,
+  grid: string,
+  directories: PodDirectories,
+  references: PodReferences,
+): VolumesPlan {
+  const volumes: PodVolumePlan[] = [];
+  const mounts: MountSpec[] = [];
+  const problems: string[] = [];
+  for (const mount of pod.spec.containers[0]?.volumeMounts ?? []) {
+    const volume = pod.spec.volumes?.find((one) => one.name === mount.name);
+    if (!volume) {
+      problems.push(`volume "${mount.name}" is not one of the pod`);
+      continue;
+    }
+    const planned = planVolume(pod, grid, directories, references, volume);
+    if (typeof planned === 'string') {
+      problems.push(planned);
+      continue;
+    }
+    volumes.push(planned);
+    const isReadOnly = mount.readOnly === true || planned.type === 'files' || isReadOnlyClaim(volume);
+    mounts.push(
+      planned.type === 'volume'
+        ? { type: 'volume', source: planned.name, target: mount.mountPath, readOnly: isReadOnly }
+        : { type: 'bind', source: planned.path, target: mount.mountPath, readOnly: isReadOnly },
+    );
+  }
+  return { volumes, mounts, problems };
+}
+
+/** `fl-<grid>-<namespace>-<name>` */
+export function engineVolumeName(grid: string, namespace: string, name: string): string {
+  return `fl-${grid}-${namespace}-${name}`;
+}
+
+function isReadOnlyClaim(volume: PodVolume): boolean {
+  return volume.persistentVolumeClaim?.readOnly === true;
+}
+
+/** A string is a problem. */
+function planVolume(
+  pod: Pod,
+  grid: string,
+  directories: PodDirectories,
+  references: PodReferences,
+  volume: PodVolume,
+): PodVolumePlan | string {
+  const namespace = pod.metadata.namespace ?? 'default';
+  if (volume.hostPath) return { type: 'directory', path: volume.hostPath.path, mode: 0o755, isOurs: false };
+  if (volume.persistentVolumeClaim) {
+    const { claimName } = volume.persistentVolumeClaim;
+    const labels = {
+      [hostLabels.grid]: grid,
+      [hostLabels.volumeNamespace]: namespace,
+      [hostLabels.volumeName]: claimName,
+    };
+    return { type: 'volume', name: engineVolumeName(grid, namespace, claimName), labels };
+  }
+  const onDisk = join(directories.disk, 'volumes', volume.name);
+  if (volume.emptyDir) {
+    if (volume.emptyDir.medium !== 'Memory') return { type: 'directory', path: onDisk, mode: 0o777, isOurs: true };
+    const sizeBytes = memoryBytesOf(volume.emptyDir.sizeLimit);
+    return { type: 'tmpfs', path: onDisk, ...(sizeBytes > 0 ? { sizeBytes } : {}) };
+  }
+  const source = volume.configMap ?? volume.secret;
+  if (!source) return `volume "${volume.name}" has a source that is not supported`;
+  const kind = volume.configMap ? 'configmap' : 'secret';
+  const name = volume.configMap?.name ?? volume.secret?.secretName ?? '';
+  const entries = volume.configMap ? configEntries(references, name) : secretEntries(references, name);
+  if (!entries && !source.optional) return `${kind} "${name}" not found`;
+  const files = planFiles(entries ?? new Map(), source.items, source.defaultMode ?? defaultFileMode, source.optional);
+  if (typeof files === 'string') return `${kind} "${name}" ${files}`;
+  return { type: 'files', path: join(directories.memory, volume.name), files };
+}
+
+function planFiles(
+  entries: ReadonlyMap<string, Buffer>,
+  items: readonly KeyToPath[] | undefined,
+  defaultMode: number,
+  isOptional: boolean | undefined,
+): FilePlan[] | string {
+  if (!items) return [...entries].map(([path, data]) => ({ path, mode: defaultMode, data }));
+  const files: FilePlan[] = [];
+  for (const { key, path, mode } of items) {
+    const data = entries.get(key);
+    if (data && isInside(path)) files.push({ path, mode: mode ?? defaultMode, data });
+    else if (!data && !isOptional) return `has no key "${key}"`;
+    else if (data) return `cannot be written to "${path}": outside of the volume`;
+  }
+  return files;
+}
+
+function isInside(path: string): boolean {
+  return path !== '' && !path.startsWith('/') && !path.split('/').includes('..');
+}
