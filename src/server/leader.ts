@@ -70,25 +70,27 @@ export function startLeaderElection(options: LeaderElectionOptions): LeaderElect
     lead();
   };
 
+  /** Reads, takes or renews once; undefined: somebody else leads. */
+  const acquire = async (signal: AbortSignal): Promise<Lease | undefined> => {
+    const lease = (isLeader ? held : undefined) ?? (await read(client, signal));
+    if (!lease) return await create(client, identity, clock, signal);
+    const version = lease.metadata.resourceVersion ?? '';
+    if (seen?.version !== version) seen = { version, atMs: clock.monotonicMs() };
+    if (mayTake(lease, identity, clock.monotonicMs() - seen.atMs)) {
+      return await client.update(leases, taken(lease, identity, clock.wallMs()), { signal });
+    }
+    giveUp(`${lease.spec.holderIdentity} leads`);
+    return undefined;
+  };
   const step = async () => {
     const askedMs = clock.monotonicMs();
-    const signal = deadline(clock, abort.signal);
     try {
-      const lease = (isLeader ? held : undefined) ?? (await read(client, signal.signal));
-      if (!lease) return renewed(await create(client, identity, clock, signal.signal), askedMs);
-      const version = lease.metadata.resourceVersion ?? '';
-      if (seen?.version !== version) seen = { version, atMs: clock.monotonicMs() };
-      if (!mayTake(lease, identity, clock.monotonicMs() - seen.atMs)) {
-        return giveUp(`${lease.spec.holderIdentity} leads`);
-      }
-      const next = await client.update(leases, taken(lease, identity, clock.wallMs()), { signal: signal.signal });
-      renewed(next, askedMs);
+      const lease = await bounded(clock, acquire, abort.signal);
+      if (lease) renewed(lease, askedMs);
     } catch (error) {
       held = undefined; // the next step reads what is there
       if (abort.signal.aborted || isApiError(error, 'Conflict') || isApiError(error, 'AlreadyExists')) return;
       log.warn('cannot renew the leader lease, trying again', { error: messageOf(error) });
-    } finally {
-      signal.cancel();
     }
   };
 
@@ -157,32 +159,33 @@ function taken(lease: Lease, identity: string, wallMs: number): Lease {
 
 /** Best effort: who cannot release it lets it expire. */
 async function release({ client, identity, clock, log }: LeaderElectionOptions): Promise<void> {
-  const signal = deadline(clock);
   try {
-    const lease = await read(client, signal.signal);
-    if (lease?.spec.holderIdentity !== identity) return;
-    const spec = { ...lease.spec, holderIdentity: '', renewTime: microTime(clock.wallMs()) };
-    await client.update(leases, { ...lease, spec }, { signal: signal.signal });
+    await bounded(clock, async (signal) => {
+      const lease = await read(client, signal);
+      if (lease?.spec.holderIdentity !== identity) return;
+      const spec = { ...lease.spec, holderIdentity: '', renewTime: microTime(clock.wallMs()) };
+      await client.update(leases, { ...lease, spec }, { signal });
+    });
   } catch (error) {
     log.warn('cannot release the leader lease, it expires by itself', { error: messageOf(error) });
-  } finally {
-    signal.cancel();
   }
 }
 
-/** A call to the store that hangs must not hide that time passes. */
-function deadline(clock: Clock, parent?: AbortSignal): { signal: AbortSignal; cancel: () => void } {
+/** Two seconds, whether or not the work listens to its signal: a call that hangs must not hide that time passes. */
+async function bounded<T>(clock: Clock, work: (signal: AbortSignal) => Promise<T>, parent?: AbortSignal): Promise<T> {
   const abort = new AbortController();
   const onParent = () => abort.abort(parent?.reason);
   parent?.addEventListener('abort', onParent, { once: true });
   const cancel = clock.after(callTimeoutMs, () => abort.abort(new Error(`no answer within ${callTimeoutMs} ms`)));
-  return {
-    signal: abort.signal,
-    cancel: () => {
-      cancel();
-      parent?.removeEventListener('abort', onParent);
-    },
-  };
+  const aborted = new Promise<never>((_resolve, reject) => {
+    abort.signal.addEventListener('abort', () => reject(abort.signal.reason), { once: true });
+  });
+  try {
+    return await Promise.race([work(abort.signal), aborted]);
+  } finally {
+    cancel();
+    parent?.removeEventListener('abort', onParent);
+  }
 }
 
 /** Kubernetes' MicroTime. */

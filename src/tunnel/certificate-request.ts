@@ -36,8 +36,9 @@ export function parseCertificateRequest(pem: string): KeyObject {
   if (!bytes) throw new FlotillaError('Invalid', 'csr: not a PEM certificate request of at most 16 KiB');
   let key: KeyObject;
   try {
-    const [request] = readDer(bytes);
-    const [info, algorithm, signature] = readDer(request?.content ?? Buffer.alloc(0));
+    const [request, ...more] = readDer(bytes);
+    if (request?.tag !== derTags.sequence || more.length > 0) throw new Error('not one sequence');
+    const [info, algorithm, signature] = readDer(request.content);
     const [, , publicKey] = readDer(info?.content ?? Buffer.alloc(0));
     if (!info || !algorithm?.whole.equals(ecdsaWithSha256)) throw new Error('not signed with ECDSA and SHA-256');
     if (publicKey?.tag !== derTags.sequence) throw new Error('no public key');

@@ -1,3 +1,4 @@
+import { ServerResponse } from 'node:http';
 import { type ClientHttp2Stream, constants } from 'node:http2';
 import type { Logger } from '../../lib/log.ts';
 import { writeStatus, writeStatusToSocket } from '../http/write-status.ts';
@@ -55,9 +56,10 @@ export function createPodStreams(tunnels: NodeTunnels, log: Logger): PodStreams 
 function pass(context: RequestContext, stream: ClientHttp2Stream, response: HttpResponse): Promise<void> {
   return new Promise((resolve) => {
     response.setHeader('content-type', 'text/plain; charset=utf-8');
-    response.writeHead(200);
-    // HTTP/1.1 would keep the headers until there is a line to send.
-    if ('flushHeaders' in response) response.flushHeaders();
+    response.statusCode = 200;
+    // The headers go out before there is a line to send.
+    if (response instanceof ServerResponse) response.flushHeaders();
+    else response.writeHead(200);
     response.on('close', () => {
       stream.close(constants.NGHTTP2_CANCEL);
       resolve();
