@@ -16,7 +16,7 @@ async function adminClient(server: MachineLayout): Promise<HttpClient> {
   ]);
   return createHttpClient({
     servers: [serverUrl(server)],
-    ca,
+    caCertificate: ca,
     token: token.trim(),
     grid: defaultGrid,
     userAgent: 'flotilla (lab)',
