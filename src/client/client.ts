@@ -78,7 +78,8 @@ export type WatchEvent<T> =
 export interface Patch {
   readonly type: 'json' | 'merge' | 'strategic';
   readonly body: unknown;
-  readonly subresource?: 'status' | 'scale';
+  /** `finalize`: the finalizers in a namespace's spec. */
+  readonly subresource?: 'status' | 'scale' | 'finalize';
 }
 
 export interface BindOptions extends CallOptions {
