@@ -48,7 +48,9 @@ export function startDeploymentController(context: ControllerContext): RunningCo
     if (!deployment) return;
     const plan = planDeployment({
       deployment,
-      owned: replicaSets.byIndex('controller', deployment.metadata.uid ?? ''),
+      owned: replicaSets
+        .byIndex('controller', deployment.metadata.uid ?? '')
+        .filter((one) => !replicaSets.isBeingDeleted(one)),
       podsOf: (replicaSet) => pods.byIndex('controller', replicaSet.metadata.uid ?? ''),
       nowMs: clock.wallMs(),
     });

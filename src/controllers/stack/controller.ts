@@ -85,7 +85,10 @@ export function startStackController(context: ControllerContext): RunningControl
       nowMs: clock.wallMs(),
     });
     const refused: string[] = [];
-    for (const step of plan.steps) await tryStep(stack, step, refused, signal);
+    const isDoneAlready = (step: StackStep) =>
+      step.type === 'delete' && informers.of(step.kind).isBeingDeleted(step.object);
+    const steps = plan.steps.filter((step) => !isDoneAlready(step));
+    for (const step of steps) await tryStep(stack, step, refused, signal);
     await writeStatus(
       key,
       stack,
@@ -93,7 +96,7 @@ export function startStackController(context: ControllerContext): RunningControl
       signal,
     );
     // What was made is in the next status; what was refused waits for a change.
-    if (plan.steps.length > 0 && refused.length === 0 && !stack.metadata.deletionTimestamp) queue.add(key);
+    if (steps.length > 0 && refused.length === 0 && !stack.metadata.deletionTimestamp) queue.add(key);
   }
 
   async function tryStep(stack: Stack, step: StackStep, refused: string[], signal: AbortSignal): Promise<void> {

@@ -1,0 +1,82 @@
+import type { Client } from '../client/client.ts';
+import { createEventRecorder } from '../client/events.ts';
+import { type Clock, systemClock } from '../lib/clock.ts';
+import type { Logger } from '../lib/log.ts';
+import type { Metrics } from '../lib/metrics.ts';
+import type { ControllerContext, ControllerSettings, StartController } from './controller-context.ts';
+import { startDeploymentController } from './deployment/controller.ts';
+import { startEndpointSliceController } from './endpoint-slice/controller.ts';
+import { startGarbageCollector } from './garbage-collection/controller.ts';
+import { createGridInformers } from './grid-informers.ts';
+import type { LivenessPort } from './liveness.ts';
+import { startNamespaceController } from './namespace/controller.ts';
+import { startNodeLifecycleController } from './node-lifecycle/controller.ts';
+import { startNodeRangeController } from './node-range/controller.ts';
+import { startPodGcController } from './pod-gc/controller.ts';
+import { reconcileMetrics } from './reconcile-metrics.ts';
+import { startReplicaSetController } from './replica-set/controller.ts';
+import { startScheduler } from './scheduler/controller.ts';
+import { startStackController } from './stack/controller.ts';
+
+export interface ControllersOptions {
+  readonly clientFor: (grid: string) => Client;
+  /** Grids that have workloads. */
+  readonly grids: readonly string[];
+  readonly liveness: LivenessPort;
+  readonly settings: ControllerSettings;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly clock?: Clock;
+}
+
+const all: readonly StartController[] = [
+  startNamespaceController,
+  startNodeRangeController,
+  startNodeLifecycleController,
+  startScheduler,
+  startReplicaSetController,
+  startDeploymentController,
+  startEndpointSliceController,
+  startStackController,
+  startGarbageCollector,
+  startPodGcController,
+];
+
+/**
+ * Starts everything that decides what must exist, for each grid. Only the leader does; whoever loses the lease stops it and
+ * waits for the end of `stop()`.
+ */
+export function startControllers(options: ControllersOptions): { stop(): Promise<void> } {
+  const grids = options.grids.map((grid) => startGrid(options, grid));
+  return {
+    stop: async () => {
+      await Promise.all(grids.map((grid) => grid.stop()));
+    },
+  };
+}
+
+function startGrid(options: ControllersOptions, grid: string): { stop(): Promise<void> } {
+  const clock = options.clock ?? systemClock;
+  const client = options.clientFor(grid);
+  const log = options.log.with({ grid });
+  const informers = createGridInformers({ client, log, clock });
+  const events = createEventRecorder({ client, component: 'flotilla-controller', log, clock });
+  const context: ControllerContext = {
+    client,
+    informers,
+    events,
+    log,
+    clock,
+    liveness: options.liveness,
+    settings: options.settings,
+    metrics: reconcileMetrics(options.metrics),
+  };
+  const running = all.map((start) => start(context));
+  return {
+    stop: async () => {
+      await Promise.all(running.map((one) => one.stop()));
+      await informers.stop();
+      await events.stop();
+    },
+  };
+}
