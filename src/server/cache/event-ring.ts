@@ -1,0 +1,103 @@
+import type { CacheEvent } from './cached-object.ts';
+
+/** How much of the past watchers may resume from. The younger than `maxAgeMs` stay up to `maxEvents`, `minEvents` always. */
+export interface HistoryBounds {
+  readonly minEvents: number;
+  readonly maxEvents: number;
+  readonly maxAgeMs: number;
+}
+
+export const defaultHistoryBounds: HistoryBounds = { minEvents: 256, maxEvents: 4_096, maxAgeMs: 300_000 };
+
+/**
+ * The newest events in order. Watchers hold a position in it, not a queue of their own: one that is so slow that its
+ * position falls off the end is dropped, and costs nothing until then.
+ */
+export class EventRing {
+  readonly #bounds: HistoryBounds;
+  readonly #wakers = new Set<() => void>();
+  #events: CacheEvent[] = [];
+  /** Position of `#events[0]`; positions count from the beginning of time. */
+  #first = 0;
+  #floor: number;
+
+  constructor(floor: number, bounds: HistoryBounds = defaultHistoryBounds) {
+    this.#floor = floor;
+    this.#bounds = bounds;
+  }
+
+  /** All events with a greater revision are here. */
+  get floor(): number {
+    return this.#floor;
+  }
+
+  get end(): number {
+    return this.#first + this.#events.length;
+  }
+
+  get size(): number {
+    return this.#events.length;
+  }
+
+  get hasWatchers(): boolean {
+    return this.#wakers.size > 0;
+  }
+
+  append(event: CacheEvent): void {
+    this.#events.push(event);
+    this.trim(event.receivedMs);
+    for (const wake of this.#wakers) wake();
+  }
+
+  trim(nowMs: number): void {
+    const { minEvents, maxEvents, maxAgeMs } = this.#bounds;
+    // A chunk at a time: dropping the head of an array one by one would copy it each time.
+    if (this.#events.length <= minEvents + 64) return;
+    let drop = Math.max(0, this.#events.length - maxEvents);
+    while (this.#events.length - drop > minEvents && this.#events[drop]!.receivedMs < nowMs - maxAgeMs) drop++;
+    if (drop < 64) return;
+    this.#floor = this.#events[drop - 1]!.revision;
+    this.#events = this.#events.slice(drop);
+    this.#first += drop;
+  }
+
+  /** Who resumes by a revision from before this one is told that it is too old; who has a position goes on. */
+  raiseFloor(revision: number): void {
+    this.#floor = Math.max(this.#floor, revision);
+  }
+
+  /** Position of the first event after `revision`; undefined: too old. */
+  positionAfter(revision: number): number | undefined {
+    if (revision < this.#floor) return undefined;
+    let low = 0;
+    let high = this.#events.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.#events[middle]!.revision <= revision) low = middle + 1;
+      else high = middle;
+    }
+    return this.#first + low;
+  }
+
+  /** Undefined: `position` fell off the end. */
+  from(position: number, limit: number): readonly CacheEvent[] | undefined {
+    if (position < this.#first) return undefined;
+    const start = position - this.#first;
+    return this.#events.slice(start, start + limit);
+  }
+
+  /** Newest first, down to (not including) `revision`. */
+  *backTo(revision: number): Iterable<CacheEvent> {
+    for (let index = this.#events.length - 1; index >= 0; index--) {
+      const event = this.#events[index]!;
+      if (event.revision <= revision) return;
+      yield event;
+    }
+  }
+
+  /** Calls `wake` after each append; returns its end. */
+  onAppend(wake: () => void): () => void {
+    this.#wakers.add(wake);
+    return () => void this.#wakers.delete(wake);
+  }
+}

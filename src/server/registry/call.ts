@@ -1,0 +1,32 @@
+import type { Clock } from '../../lib/clock.ts';
+import type { Histogram } from '../../lib/metrics.ts';
+import type { Token } from '../../resources/kinds.ts';
+import type { ApiObject } from '../../resources/object.ts';
+import type { Store } from '../../store/port.ts';
+import type { WatchCache } from '../cache/watch-cache.ts';
+import type { ObjectCodec } from './object-codec.ts';
+
+/** In whose name and how an operation runs. */
+export interface Call {
+  readonly grid: string;
+  /** Everything is checked and answered as if, nothing is written. */
+  readonly isDryRun?: boolean;
+  /** Asked with the object that would be written, and what is there now; throws ApiError to refuse. */
+  readonly admit?: (object: ApiObject, old: ApiObject | undefined) => void;
+  /** Sentences for the person that asks; they do not stop the operation. */
+  readonly warn?: (sentence: string) => void;
+}
+
+/** A Token at its creation: what is stored, and what its maker is told this one time. */
+export type TokenIssuer = (token: Token) => { readonly stored: Token; readonly answered: Token };
+
+/** What all operations of the registry work with. */
+export interface RegistryContext {
+  readonly store: Store;
+  readonly cache: WatchCache;
+  readonly codec: ObjectCodec;
+  readonly clock: Clock;
+  /** Absent: Tokens cannot be created here. */
+  readonly tokenIssuer: TokenIssuer | undefined;
+  readonly commitSeconds: Histogram | undefined;
+}

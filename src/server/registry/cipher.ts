@@ -1,0 +1,48 @@
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { FlotillaError } from '../../lib/errors.ts';
+
+/** Encryption of whole objects at rest. A text opens only under the store key it was sealed for. */
+export interface Cipher {
+  /** Base64 of iv ‖ ciphertext ‖ tag. */
+  seal(storeKey: string, plain: string): string;
+  /** Throws FlotillaError StoreCorrupt when the text was changed, moved, or sealed with another secret. */
+  open(storeKey: string, sealed: string): string;
+}
+
+const ivBytes = 12;
+const tagBytes = 16;
+
+/** AES-256-GCM, additional data = the store key. `secret`: 32 bytes. */
+export function createCipher(secret: Uint8Array): Cipher {
+  if (secret.length !== 32) throw new Error(`the encryption secret has ${secret.length} bytes instead of 32`);
+  return {
+    seal: (storeKey, plain) => {
+      const iv = randomBytes(ivBytes);
+      const cipher = createCipheriv('aes-256-gcm', secret, iv, { authTagLength: tagBytes });
+      cipher.setAAD(Buffer.from(storeKey));
+      const body = Buffer.concat([iv, cipher.update(plain, 'utf8'), cipher.final(), cipher.getAuthTag()]);
+      return body.toString('base64');
+    },
+    open: (storeKey, sealed) => {
+      const body = Buffer.from(sealed, 'base64');
+      if (body.length < ivBytes + tagBytes) throw unreadable(storeKey, new Error('too short'));
+      const decipher = createDecipheriv('aes-256-gcm', secret, body.subarray(0, ivBytes), { authTagLength: tagBytes });
+      decipher.setAAD(Buffer.from(storeKey));
+      decipher.setAuthTag(body.subarray(body.length - tagBytes));
+      try {
+        return (
+          decipher.update(body.subarray(ivBytes, body.length - tagBytes), undefined, 'utf8') + decipher.final('utf8')
+        );
+      } catch (cause) {
+        throw unreadable(storeKey, cause);
+      }
+    },
+  };
+}
+
+function unreadable(storeKey: string, cause: unknown): FlotillaError {
+  return new FlotillaError('StoreCorrupt', `cannot decrypt ${storeKey}: it was written with another secrets.key`, {
+    hint: 'Put the secrets.key of the server that wrote this data into the identity directory',
+    cause,
+  });
+}

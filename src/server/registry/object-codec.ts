@@ -1,0 +1,46 @@
+import { FlotillaError } from '../../lib/errors.ts';
+import type { Kind } from '../../resources/kind.ts';
+import type { ApiObject } from '../../resources/object.ts';
+import { fromStored, toStored } from '../../resources/stored.ts';
+import type { Cipher } from './cipher.ts';
+import type { ResourceVersions } from './resource-version.ts';
+
+/** Objects to the store's bytes and back; see "Keys" in ARCHITECTURE.md. */
+export interface ObjectCodec {
+  readonly versions: ResourceVersions;
+  encode(kind: Kind, key: string, object: ApiObject): Uint8Array;
+  /** Migrated to the newest storage version, with `metadata.resourceVersion`. Throws FlotillaError StoreCorrupt. */
+  decode(kind: Kind, key: string, value: Uint8Array, revision: number): ApiObject;
+}
+
+/** Kinds marked `encrypted` are `{"v":…,"e":"<sealed>"}`; what is sealed is the JSON of the object. */
+export function createObjectCodec(cipher: Cipher, versions: ResourceVersions): ObjectCodec {
+  return {
+    versions,
+    encode: (kind, key, object) => {
+      const { v, o } = toStored(kind, object);
+      const form = kind.encrypted ? { v, e: cipher.seal(key, JSON.stringify(o)) } : { v, o };
+      return Buffer.from(JSON.stringify(form));
+    },
+    decode: (kind, key, value, revision) => {
+      const form = parse(key, Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString()) as Form;
+      const stored = typeof form.e === 'string' ? { v: form.v, o: parse(key, cipher.open(key, form.e)) } : form;
+      const object = fromStored(kind, stored);
+      return { ...object, metadata: { ...object.metadata, resourceVersion: versions.format(revision) } };
+    },
+  };
+}
+
+interface Form {
+  readonly v: unknown;
+  readonly o?: unknown;
+  readonly e?: unknown;
+}
+
+function parse(key: string, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new FlotillaError('StoreCorrupt', `the value of ${key} is not JSON`, { cause });
+  }
+}

@@ -1,0 +1,131 @@
+import { applyDefaults } from '../../resources/defaults.ts';
+import { invalidError } from '../../resources/field-errors.ts';
+import { jsonEqual } from '../../resources/json.ts';
+import type { Kind } from '../../resources/kind.ts';
+import { namespaces, pods } from '../../resources/kinds.ts';
+import type { ApiObject, Meta } from '../../resources/object.ts';
+import { validateUpdate } from '../../resources/validate.ts';
+import type { CachedObject } from '../cache/cached-object.ts';
+import { badRequest, conflict } from './api-errors.ts';
+import type { Call, RegistryContext } from './call.ts';
+import { putObject, removeObject, withNewest } from './commit.ts';
+import { hasGeneration, hasStatus, isSame, namespaceNameLabel } from './server-fields.ts';
+
+/** Which part of an object a write is about; `binding` is `spec.nodeName` of a pod, `finalize` a namespace's finalizers. */
+export type Part = 'status' | 'scale' | 'binding' | 'finalize' | undefined;
+
+export interface ChangeOptions {
+  readonly ref: { readonly namespace?: string | undefined; readonly name: string };
+  readonly part: Part;
+  /** Gives the object as the client wants it, from what is there; must not change that. */
+  readonly change: (old: ApiObject) => ApiObject;
+}
+
+/** The one way of changing an object: newest state → change → checks → commit, again when somebody else was faster. */
+export async function changeObject(
+  context: RegistryContext,
+  call: Call,
+  kind: Kind,
+  options: ChangeOptions,
+): Promise<ApiObject> {
+  const { ref, part, change } = options;
+  return await withNewest(context, call, kind, ref, async (old) => {
+    const wanted = change(old.object);
+    checkIdentity(kind, wanted, old);
+    const next = merge(kind, part, wanted, old.object);
+    if (part === undefined) applyDefaults(kind, next);
+    if (jsonEqual(next, old.object)) return old.object;
+    const errors = validateUpdate(kind, next, old.object, part && part !== 'finalize' ? { subresource: part } : {});
+    if (errors.length > 0) throw invalidError(kind, ref.name, errors);
+    if (part !== 'status') raiseGeneration(kind, next, old.object);
+    call.admit?.(next, old.object);
+    if (call.isDryRun) return next;
+    if (isFinished(kind, next)) return await removeObject(context, kind, old, next);
+    return await putObject(context, call, kind, next, [{ key: old.key, modRevision: old.revision }]);
+  });
+}
+
+/** What the client believes about the object must be true. */
+function checkIdentity(kind: Kind, wanted: ApiObject, old: CachedObject): void {
+  const { name, namespace, uid, resourceVersion } = wanted.metadata;
+  const was = old.object.metadata;
+  if (name !== was.name) {
+    throw badRequest(`the name of the object (${name}) does not match the name on the URL (${was.name})`);
+  }
+  if ((namespace ?? '') !== (was.namespace ?? '')) {
+    throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
+  }
+  if (uid && uid !== was.uid) {
+    throw conflict(kind, name, `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${was.uid}`);
+  }
+  if (resourceVersion && resourceVersion !== '0' && resourceVersion !== was.resourceVersion) throw conflict(kind, name);
+}
+
+/** `wanted`, but only what this part may change; the rest as it was. */
+function merge(kind: Kind, part: Part, wanted: ApiObject, old: ApiObject): ApiObject {
+  if (part === 'status') return withStatus(kind, wanted, old);
+  if (part !== undefined) return { ...wanted, metadata: old.metadata };
+  const next = { ...wanted, metadata: keepServersFields(wanted.metadata, old.metadata) };
+  if (hasStatus(kind)) setOrDelete(next, 'status', (old as { status?: unknown }).status);
+  return isSame(kind, namespaces) ? namespaceUpdate(next, old) : next;
+}
+
+/** Its finalizers only ever go, and only once it is being deleted: by the controller that emptied it. */
+function namespaceUpdate(next: ApiObject, old: ApiObject): ApiObject {
+  const wanted = (next as { spec?: { finalizers?: string[] } }).spec;
+  const isEnding = old.metadata.deletionTimestamp !== undefined && wanted !== undefined;
+  const kept = isEnding ? namespaceFinalizers(old).filter((one) => wanted.finalizers?.includes(one)) : undefined;
+  setOrDelete(next, 'spec', kept ? { ...wanted, finalizers: kept } : (old as { spec?: unknown }).spec);
+  next.metadata.labels = { ...next.metadata.labels, [namespaceNameLabel]: next.metadata.name };
+  return next;
+}
+
+function withStatus(kind: Kind, wanted: ApiObject, old: ApiObject): ApiObject {
+  const next = { ...old };
+  setOrDelete(next, 'status', (wanted as { status?: unknown }).status);
+  // The agent tells the ports that the engine bound in an annotation, and may write nothing but the status.
+  if (isSame(kind, pods)) {
+    next.metadata = { ...old.metadata };
+    setOrDelete(next.metadata, 'annotations', wanted.metadata.annotations);
+  }
+  return next;
+}
+
+const serversFields = [
+  'uid',
+  'resourceVersion',
+  'generation',
+  'creationTimestamp',
+  'deletionTimestamp',
+  'deletionGracePeriodSeconds',
+  'managedFields',
+  'selfLink',
+] as const;
+
+function keepServersFields(wanted: Meta, old: Meta): Meta {
+  const metadata: Meta = { ...wanted };
+  for (const field of serversFields) setOrDelete(metadata, field, old[field]);
+  return metadata;
+}
+
+function setOrDelete(object: object, field: string, value: unknown): void {
+  if (value === undefined) delete (object as Record<string, unknown>)[field];
+  else (object as Record<string, unknown>)[field] = value;
+}
+
+function raiseGeneration(kind: Kind, next: ApiObject, old: ApiObject): void {
+  if (!hasGeneration(kind)) return;
+  if (jsonEqual((next as { spec?: unknown }).spec, (old as { spec?: unknown }).spec)) return;
+  next.metadata = { ...next.metadata, generation: (old.metadata.generation ?? 0) + 1 };
+}
+
+/** Deleted before, and now nothing holds it any more. */
+export function isFinished(kind: Kind, object: ApiObject): boolean {
+  const { deletionTimestamp, deletionGracePeriodSeconds, finalizers = [] } = object.metadata;
+  if (!deletionTimestamp || finalizers.length > 0 || (deletionGracePeriodSeconds ?? 0) > 0) return false;
+  return !isSame(kind, namespaces) || namespaceFinalizers(object).length === 0;
+}
+
+export function namespaceFinalizers(object: ApiObject): readonly string[] {
+  return (object as { spec?: { finalizers?: string[] } }).spec?.finalizers ?? [];
+}
