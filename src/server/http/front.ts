@@ -131,10 +131,12 @@ export function createFront(options: FrontOptions): Front {
         const { nodeName, accept, protocol } = sessionOf(options, context.user, path.pathname, request);
         if (head.byteLength > 0) socket.unshift(head);
         incoming.socket.setNoDelay(true);
-        socket.write(
-          `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${protocol}\r\nX-Request-Id: ${incoming.requestId}\r\n\r\n`,
-        );
-        accept(context.grid, nodeName, socket);
+        const answer = [`Upgrade: ${protocol}`, 'Connection: Upgrade', `X-Request-Id: ${incoming.requestId}`];
+        // HTTP/2 takes the socket's handle over, and crashes the process when a write is still under way.
+        socket.write(`HTTP/1.1 101 Switching Protocols\r\n${answer.join('\r\n')}\r\n\r\n`, (error) => {
+          if (error) socket.destroy();
+          else accept(context.grid, nodeName, socket);
+        });
       } catch (error) {
         const code = writeStatusToSocket(socket, error, incoming.requestId);
         refused.add({ reason: String(code) });
