@@ -51,7 +51,7 @@ export function startScheduler(context: ControllerContext): RunningController {
   const waiting = new Map<string, PodDemand>();
   /** Pods that fit nowhere, until something changes. */
   const stuck = new Map<string, PodDemand>();
-  /** Decided, being written: the watch's old view of them must not undo the decision. */
+  /** Decided, until the watch shows it: its older view of them must not undo the decision. Pod key → uid. */
   const inFlight = new Map<string, string>();
 
   const queue = startReconciler({ name: 'scheduler', context, reconcile, concurrency: 1 });
@@ -68,7 +68,10 @@ export function startScheduler(context: ControllerContext): RunningController {
   });
   pods.onChange((key, object, old) => {
     const kind = classOf(object);
-    if (kind !== 'waiting') forgetWaiting(key);
+    if (kind !== 'waiting') {
+      forgetWaiting(key);
+      inFlight.delete(key);
+    }
     if (kind === 'placed' && object?.spec.nodeName) {
       applyPod(snapshot, podDemand(object), object.spec.nodeName);
       if (!old?.spec.nodeName) claimVolumesOfNamed(object);
@@ -121,6 +124,7 @@ export function startScheduler(context: ControllerContext): RunningController {
       const shown = pods.get(pod.key);
       if (shown) events.record(shown, 'Normal', 'Scheduled', `Successfully assigned ${pod.key} to ${nodeName}`);
     } catch (error) {
+      inFlight.delete(pod.key);
       undo(one);
       if (isApiError(error, 'NotFound') || isApiError(error, 'Conflict')) {
         // Gone, another one, bound by somebody else, or its volume went elsewhere: what the watch shows decides.
@@ -130,8 +134,6 @@ export function startScheduler(context: ControllerContext): RunningController {
       }
       log.warn('pod could not be bound', { pod: pod.key, node: nodeName, error });
       lookAgain(pod);
-    } finally {
-      inFlight.delete(pod.key);
     }
   }
 
