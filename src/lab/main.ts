@@ -3,7 +3,8 @@ import { fileURLToPath } from 'node:url';
 import { Command, CommanderError, Option } from 'commander';
 import { FlotillaError, messageOf } from '../lib/errors.ts';
 import { takeDown } from './down.ts';
-import { labNames, labRoot, readLab, writeRecord } from './lab-record.ts';
+import { currentContextBesides, dropLabContext, useLabContext } from './lab-context.ts';
+import { labNames, labRoot, readLab, readRecord, writeRecord } from './lab-record.ts';
 import { planLayout, requireLabName } from './layout.ts';
 import { observeLab, renderTable } from './list.ts';
 import { withLabLock } from './lock.ts';
@@ -127,12 +128,15 @@ async function up(root: string, flags: UpFlags): Promise<void> {
       }
       await requireFreeNetwork(lab);
       try {
-        await writeRecord(root, { version: 1, name, network, hosts, servers, flotilla });
+        const previousContext = flotilla ? currentContextBesides(name) : undefined;
+        const record = { version: 1, name, network, hosts, servers, flotilla } as const;
+        await writeRecord(root, previousContext === undefined ? record : { ...record, previousContext });
         await bringUp(lab, {
           registryStorage,
           say: (line) => console.log(line),
           signal: stop.signal,
         });
+        if (flotilla) await useLabContext(lab);
       } catch (error) {
         await down(root, name);
         throw error;
@@ -146,7 +150,9 @@ async function up(root: string, flags: UpFlags): Promise<void> {
 }
 
 async function down(root: string, name: string): Promise<void> {
+  const record = await readRecord(root, name).catch(() => undefined); // a broken record must not keep a lab up
   await takeDown(name, `${root}/${name}`);
+  if (record?.flotilla !== false) dropLabContext(name, record?.previousContext);
 }
 
 function report(error: unknown): number {

@@ -34,7 +34,7 @@ export async function startSwitch(lab: LabLayout): Promise<void> {
 }
 
 /** The registry of all labs of this machine, at port 5000 of the switch. */
-export async function startRegistry(lab: LabLayout, storage: string): Promise<void> {
+export async function startRegistry(lab: LabLayout, storage: string, signal: AbortSignal): Promise<void> {
   const config = `${lab.switch.directory}/registry.yml`;
   await mkdir(storage, { recursive: true });
   await writeFile(config, renderRegistryConfig(lab.registry, storage));
@@ -44,11 +44,12 @@ export async function startRegistry(lab: LabLayout, storage: string): Promise<vo
     intervalMs: 20,
     what: `the registry at ${lab.registry}`,
     lastWords: () => logTail(`${lab.switch.directory}/registry.log`),
+    signal,
   });
 }
 
 /** The store that several servers share; gives its address. */
-export async function startEtcd(lab: LabLayout): Promise<string> {
+export async function startEtcd(lab: LabLayout, signal: AbortSignal): Promise<string> {
   const url = etcdUrl(lab);
   const peerUrl = `http://${lab.switch.address}:2380`;
   await startInSwitch(lab, 'etcd', [
@@ -61,6 +62,7 @@ export async function startEtcd(lab: LabLayout): Promise<string> {
     intervalMs: 20,
     what: `etcd at ${url}`,
     lastWords: () => logTail(`${lab.switch.directory}/etcd.log`),
+    signal,
   });
   return url;
 }

@@ -1,5 +1,6 @@
 import { copyFile, mkdir, readdir, rename, writeFile } from 'node:fs/promises';
 
+import { createJoinToken, waitForNodes, waitForServer } from './lab-api.ts';
 import type { LabLayout, MachineLayout } from './layout.ts';
 import { startMachine } from './machine.ts';
 import { answers, startEtcd, startRegistry, startSwitch } from './switch.ts';
@@ -16,26 +17,34 @@ export interface UpOptions {
 
 /** Starts everything side by side; returns when every host's node is Ready. What fails is left for `down`. */
 export async function bringUp(lab: LabLayout, options: UpOptions): Promise<void> {
-  const { say, signal } = options;
   await startSwitch(lab);
-  const registry = startRegistry(lab, options.registryStorage).then(() => say(`registry ${lab.registry}`));
-  const servers = lab.withFlotilla ? startServers(lab, options) : undefined;
-  const hosts = lab.hosts.map(async (host) => {
-    await startMachine(lab, host, planUnits(lab, host));
-    await waitForDocker(host, signal);
-    say(`${host.name} ${host.address} runs Docker`);
-  });
-  await Promise.all([registry, servers, ...hosts]);
-  if (lab.withFlotilla) {
-    const { waitForNodes } = await import('./lab-api.ts');
-    await waitForNodes(lab, signal);
+  // When one fails the others are told, and waited for: nothing of the lab is made any more while `down` runs.
+  const failed = new AbortController();
+  const each = { ...options, signal: AbortSignal.any([options.signal, failed.signal]) };
+  const parts = [
+    startRegistry(lab, options.registryStorage, each.signal).then(() => options.say(`registry ${lab.registry}`)),
+    ...(lab.withFlotilla ? [startServers(lab, each)] : []),
+    ...lab.hosts.map((host) => startHost(lab, host, each)),
+  ];
+  try {
+    await Promise.all(parts);
+  } catch (error) {
+    failed.abort(error);
+    await Promise.allSettled(parts);
+    throw error;
   }
+  if (lab.withFlotilla) await waitForNodes(lab, options.signal);
+}
+
+async function startHost(lab: LabLayout, host: MachineLayout, options: UpOptions): Promise<void> {
+  await startMachine(lab, host, planUnits(lab, host));
+  await waitForDocker(host, options.signal);
+  options.say(`${host.name} ${host.address} runs Docker`);
 }
 
 async function startServers(lab: LabLayout, options: UpOptions): Promise<void> {
   const { say, signal } = options;
-  const { createJoinToken, waitForServer } = await import('./lab-api.ts');
-  if (lab.servers.length > 1) say(`etcd ${await startEtcd(lab)}`);
+  if (lab.servers.length > 1) say(`etcd ${await startEtcd(lab, signal)}`);
   await Promise.all(lab.servers.map((server) => startMachine(lab, server, planUnits(lab, server))));
   const [first, ...further] = lab.servers as [MachineLayout, ...MachineLayout[]];
   await waitForServer(first, signal);
