@@ -39,7 +39,7 @@ export interface Ref {
 }
 
 export interface PatchRequest extends PatchBody {
-  readonly part?: 'status';
+  readonly part?: 'status' | 'finalize';
   readonly strictness: Strictness;
 }
 
