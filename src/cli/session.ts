@@ -1,0 +1,33 @@
+import { randomUUID } from 'node:crypto';
+import type { Command } from 'commander';
+import { contextsPath, type Context, readContexts, selectContext } from '../client/contexts.ts';
+import { createHttpClient, type HttpClient } from '../client/http-client.ts';
+
+/** One command's connection to the cluster of its context. */
+export interface Session {
+  readonly client: HttpClient;
+  readonly context: Context;
+  /** One for all requests of the command: found again in the audit trail and the agents' logs. */
+  readonly requestId: string;
+}
+
+/** Runs `use` with a client for the command's context and grid; closes it whatever happens. */
+export async function withSession<T>(command: Command, use: (session: Session) => Promise<T>): Promise<T> {
+  const flags = command.optsWithGlobals<{ context?: string; grid?: string; verbose?: boolean }>();
+  const context = selectContext(readContexts(contextsPath()), flags.context);
+  const requestId = randomUUID();
+  if (flags.verbose) process.stderr.write(`request ${requestId} to ${context.servers.join(', ')}\n`);
+  const client = createHttpClient({
+    servers: context.servers,
+    ca: context.caCertificate,
+    token: context.token,
+    grid: flags.grid ?? context.grid,
+    userAgent: 'flotilla (command line)',
+    requestId,
+  });
+  try {
+    return await use({ client, context, requestId });
+  } finally {
+    client.close();
+  }
+}

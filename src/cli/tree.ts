@@ -1,0 +1,33 @@
+import type { Command } from 'commander';
+
+/** Adds its commands to the program; loads what they need only when they run. */
+export type AddCommands = (program: Command) => void;
+
+type Load = () => Promise<AddCommands>;
+
+const stack: Load = async () => (await import('./stack/commands.ts')).addStackCommands;
+const workload: Load = async () => (await import('./workload/commands.ts')).addWorkloadCommands;
+const machine: Load = async () => (await import('./machine/commands.ts')).addMachineCommands;
+const context: Load = async () => (await import('./context/commands.ts')).addContextCommands;
+const volume: Load = async () => (await import('./volume/commands.ts')).addVolumeCommands;
+const node: Load = async () => (await import('./node/commands.ts')).addNodeCommands;
+
+/** First word of the command line → the file that knows it. */
+export const commandFiles: ReadonlyMap<string, Load> = new Map([
+  ['deploy', stack],
+  ['rm', stack],
+  ['stack', stack],
+  ['ps', workload],
+  ['logs', workload],
+  ['exec', workload],
+  ['scale', workload],
+  ['events', workload],
+  ['node', node],
+  ['volume', volume],
+  ['context', context],
+  ['kubeconfig', context],
+  ['up', machine],
+  ['down', machine],
+  ['server', machine],
+  ['agent', machine],
+]);

@@ -1,0 +1,115 @@
+import type { Command } from 'commander';
+import { startInformer } from '../../client/informer.ts';
+import type { PodLogsOptions } from '../../client/pod-logs.ts';
+import { readLines } from '../../client/read-lines.ts';
+import type { HttpClient } from '../../client/http-client.ts';
+import { FlotillaError, messageOf } from '../../lib/errors.ts';
+import { silentLogger } from '../../lib/log.ts';
+import { type Pod, pods } from '../../resources/kinds.ts';
+import { parseDurationMs } from '../durations.ts';
+import { print } from '../output.ts';
+import { withSession } from '../session.ts';
+import { type Instance, instanceOf, selectInstances } from './instances.ts';
+
+export interface LogsFlags {
+  readonly follow?: boolean;
+  readonly tail?: string;
+  readonly since?: string;
+  readonly timestamps?: boolean;
+  readonly previous?: boolean;
+}
+
+/** Bright enough on dark and light grounds. */
+const colours = [36, 33, 32, 35, 34, 31];
+
+export async function logs(target: string, flags: LogsFlags, command: Command): Promise<void> {
+  const options = optionsOf(flags);
+  await withSession(command, async ({ client }) => {
+    const chosen = selectInstances((await client.list(pods)).items.map(instanceOf), target);
+    const printer = createPrinter(chosen.length > 1 || flags.follow === true);
+    const abort = new AbortController();
+    process.once('SIGINT', () => abort.abort());
+    if (flags.follow) return followAll(client, chosen, options, printer, abort.signal);
+    const results = await Promise.allSettled(chosen.map((one) => copy(client, one.pod, options, printer, abort.signal)));
+    const failed = results.find((one) => one.status === 'rejected');
+    if (failed && !abort.signal.aborted) throw failed.reason;
+  });
+}
+
+function optionsOf(flags: LogsFlags): PodLogsOptions {
+  const tailLines = flags.tail === undefined ? undefined : Number(flags.tail);
+  if (tailLines !== undefined && !(Number.isInteger(tailLines) && tailLines >= 0)) {
+    throw new FlotillaError('BadUsage', `--tail "${flags.tail}" is no number of lines`);
+  }
+  return {
+    ...(tailLines === undefined ? {} : { tailLines }),
+    ...(flags.since === undefined ? {} : { sinceSeconds: Math.max(1, Math.ceil(parseDurationMs(flags.since, '--since') / 1000)) }),
+    ...(flags.timestamps ? { timestamps: true } : {}),
+    ...(flags.previous ? { previous: true } : {}),
+    ...(flags.follow ? { follow: true } : {}),
+  };
+}
+
+/** Follows the chosen ones and those that come later under the same service; ends by Ctrl-C, or when one pod was named and ended. */
+async function followAll(client: HttpClient, chosen: readonly Instance[], options: PodLogsOptions, printer: Printer, signal: AbortSignal): Promise<void> {
+  const services = new Set(chosen.map((one) => `${one.stack}/${one.service}`));
+  const following = new Map<string, Promise<void>>();
+  const follow = (pod: Pod, more: PodLogsOptions) => {
+    const uid = pod.metadata.uid ?? '';
+    if (following.has(uid) || !pod.status?.containerStatuses?.some((one) => one.state?.running ?? one.state?.terminated)) return;
+    following.set(uid, followOne(client, pod, more, printer, signal).catch((error) => printer.note(pod, messageOf(error))));
+  };
+  for (const one of chosen) follow(one.pod, options);
+  const { tailLines: _, sinceSeconds: __, ...fromStart } = options;
+  const informer = startInformer({
+    client,
+    kind: pods,
+    log: silentLogger,
+    onChange: (_key, pod) => {
+      if (!pod || !services.has(`${instanceOf(pod).stack}/${instanceOf(pod).service}`)) return;
+      follow(pod, chosen.some((one) => one.pod.metadata.uid === pod.metadata.uid) ? options : fromStart);
+    },
+  });
+  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
+  await informer.stop();
+}
+
+/** A restarted container, or a server that went away, is followed on from where it was. */
+async function followOne(client: HttpClient, pod: Pod, options: PodLogsOptions, printer: Printer, signal: AbortSignal): Promise<void> {
+  const ref = { namespace: pod.metadata.namespace ?? 'default', name: pod.metadata.name };
+  let current = options;
+  while (!signal.aborted) {
+    const startedMs = Date.now();
+    await copy(client, pod, current, printer, signal);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const now = await client.get(pods, ref).catch(() => undefined);
+    if (!now || now.metadata.uid !== pod.metadata.uid || now.status?.phase === 'Succeeded' || now.status?.phase === 'Failed') return;
+    const { tailLines: _, ...rest } = current;
+    current = { ...rest, sinceTime: new Date(startedMs).toISOString() };
+  }
+}
+
+async function copy(client: HttpClient, pod: Pod, options: PodLogsOptions, printer: Printer, signal: AbortSignal): Promise<void> {
+  const ref = { namespace: pod.metadata.namespace ?? 'default', name: pod.metadata.name };
+  for await (const line of readLines(client.podLogs(ref, { ...options, signal }))) printer.line(pod, line);
+}
+
+interface Printer {
+  line(pod: Pod, text: string): void;
+  note(pod: Pod, text: string): void;
+}
+
+function createPrinter(hasPrefix: boolean): Printer {
+  const given = new Map<string, number>();
+  const prefix = (pod: Pod): string => {
+    if (!hasPrefix) return '';
+    const { name } = pod.metadata;
+    const colour = given.get(name) ?? colours[given.size % colours.length] ?? 36;
+    given.set(name, colour);
+    return process.stdout.isTTY ? `\x1b[${colour}m${name}\x1b[0m | ` : `${name} | `;
+  };
+  return {
+    line: (pod, text) => print(`${prefix(pod)}${text}`),
+    note: (pod, text) => void process.stderr.write(`${pod.metadata.name}: ${text}\n`),
+  };
+}
