@@ -25,7 +25,6 @@ export async function deleteObject(
 ): Promise<Deleted> {
   return await withNewest(context, call, kind, ref, async (old) => {
     checkPreconditions(kind, old.object, options);
-    call.admit?.(old.object, old.object);
     const next = markDeleted(kind, old.object, options, context.clock.wallMs());
     if (next === old.object) return { isGone: false, object: old.object };
     return await write(context, call, kind, old, next);

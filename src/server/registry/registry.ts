@@ -7,7 +7,7 @@ import type { Metrics } from '../../lib/metrics.ts';
 import { scaleBody } from '../../resources/bodies.ts';
 import { decodeValue, type Strictness } from '../../resources/decode.ts';
 import type { Kind } from '../../resources/kind.ts';
-import { type Deployment, namespaces, type Pod, pods, type ReplicaSet } from '../../resources/kinds.ts';
+import { type Deployment, type Pod, pods, type ReplicaSet } from '../../resources/kinds.ts';
 import type { ApiObject } from '../../resources/object.ts';
 import { type Scale, scaleOf, withScale } from '../../resources/scale.ts';
 import type { Store } from '../../store/port.ts';
@@ -38,8 +38,11 @@ export interface Ref {
   readonly name: string;
 }
 
+/** `finalize`: `spec.finalizers` of a namespace. Absent: everything but these and what the server decides. */
+export type WritablePart = 'status' | 'finalize';
+
 export interface PatchRequest extends PatchBody {
-  readonly part?: 'status' | 'finalize';
+  readonly part?: WritablePart | 'finalize';
   readonly strictness: Strictness;
 }
 
@@ -48,15 +51,13 @@ export interface Registry {
   /** As new as any write acknowledged before. */
   get(call: Call, kind: Kind, ref: Ref): Promise<CachedObject>;
   create(call: Call, kind: Kind, object: ApiObject): Promise<ApiObject>;
-  update(call: Call, kind: Kind, ref: Ref, object: ApiObject, part?: 'status'): Promise<ApiObject>;
+  update(call: Call, kind: Kind, ref: Ref, object: ApiObject, part?: WritablePart): Promise<ApiObject>;
   patch(call: Call, kind: Kind, ref: Ref, patch: PatchRequest): Promise<ApiObject>;
   delete(call: Call, kind: Kind, ref: Ref, options?: DeleteOptions): Promise<Deleted>;
   getScale(call: Call, kind: Kind, ref: Ref): Promise<Scale>;
   /** `wanted` gives the Scale to write from the one that is there. */
   changeScale(call: Call, kind: Kind, ref: Ref, wanted: Scale | PatchBody): Promise<Scale>;
   bind(call: Call, ref: Ref, binding: Pick<Binding, 'target'> & { metadata?: Binding['metadata'] }): Promise<void>;
-  /** `spec.finalizers` of a namespace become those of `object`. */
-  finalize(call: Call, ref: Ref, object: ApiObject): Promise<ApiObject>;
 }
 
 export function createRegistry(options: RegistryOptions): Registry {
@@ -86,15 +87,6 @@ export function createRegistry(options: RegistryOptions): Registry {
     bind: async (call, ref, binding) => {
       const change = (pod: ApiObject) => assignPod(pod as Pod, binding, context.clock.wallMs());
       await changeObject(context, call, pods, { ref, part: 'binding', change });
-    },
-    finalize: (call, ref, object) => {
-      const { spec } = object as { spec?: { finalizers?: string[] } };
-      const change = (old: ApiObject) => ({
-        ...old,
-        metadata: { ...old.metadata, resourceVersion: object.metadata.resourceVersion },
-        spec: { finalizers: spec?.finalizers ?? [] },
-      });
-      return changeObject(context, call, namespaces, { ref, part: 'finalize', change: change as never });
     },
   };
 }

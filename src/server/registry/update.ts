@@ -64,19 +64,18 @@ function checkIdentity(kind: Kind, wanted: ApiObject, old: CachedObject): void {
 /** `wanted`, but only what this part may change; the rest as it was. */
 function merge(kind: Kind, part: Part, wanted: ApiObject, old: ApiObject): ApiObject {
   if (part === 'status') return withStatus(kind, wanted, old);
+  if (part === 'finalize') {
+    const next = { ...old };
+    setOrDelete(next, 'spec', (wanted as { spec?: unknown }).spec);
+    return next;
+  }
   if (part !== undefined) return { ...wanted, metadata: old.metadata };
   const next = { ...wanted, metadata: keepServersFields(wanted.metadata, old.metadata) };
   if (hasStatus(kind)) setOrDelete(next, 'status', (old as { status?: unknown }).status);
-  return isSame(kind, namespaces) ? namespaceUpdate(next, old) : next;
-}
-
-/** Its finalizers only ever go, and only once it is being deleted: by the controller that emptied it. */
-function namespaceUpdate(next: ApiObject, old: ApiObject): ApiObject {
-  const wanted = (next as { spec?: { finalizers?: string[] } }).spec;
-  const isEnding = old.metadata.deletionTimestamp !== undefined && wanted !== undefined;
-  const kept = isEnding ? namespaceFinalizers(old).filter((one) => wanted.finalizers?.includes(one)) : undefined;
-  setOrDelete(next, 'spec', kept ? { ...wanted, finalizers: kept } : (old as { spec?: unknown }).spec);
-  next.metadata.labels = { ...next.metadata.labels, [namespaceNameLabel]: next.metadata.name };
+  if (isSame(kind, namespaces)) {
+    setOrDelete(next, 'spec', (old as { spec?: unknown }).spec);
+    next.metadata.labels = { ...next.metadata.labels, [namespaceNameLabel]: next.metadata.name };
+  }
   return next;
 }
 
@@ -126,6 +125,6 @@ export function isFinished(kind: Kind, object: ApiObject): boolean {
   return !isSame(kind, namespaces) || namespaceFinalizers(object).length === 0;
 }
 
-export function namespaceFinalizers(object: ApiObject): readonly string[] {
+function namespaceFinalizers(object: ApiObject): readonly string[] {
   return (object as { spec?: { finalizers?: string[] } }).spec?.finalizers ?? [];
 }
