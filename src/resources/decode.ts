@@ -1,6 +1,6 @@
 import { ApiError, badRequest } from './api-error.ts';
 import { findDuplicateKeys } from './duplicate-keys.ts';
-import { isObject, pathText } from './json.ts';
+import { isDeeperThan, isObject, pathText } from './json.ts';
 import { isQuantity, quantityPattern } from './quantity.ts';
 import type { FieldType, JsonObject, Message, Scalar } from './schema.ts';
 
@@ -227,7 +227,7 @@ function decodeScalar(context: DecodeContext, type: Scalar, value: unknown, pare
       break;
     case 'fieldsV1':
     case 'any':
-      return withoutDepth(context, value, 0);
+      return withoutDepth(context, value);
   }
   throw mismatch(context, value, type, parent);
 }
@@ -260,11 +260,9 @@ function checkedQuantity(value: number | string): string {
 
 const maxDepth = 64;
 
-function withoutDepth(context: DecodeContext, value: unknown, depth: number): unknown {
-  if (depth > maxDepth) throw new UnmarshalError(`${pathText(context.path)} is nested deeper than ${maxDepth} levels`);
-  if (Array.isArray(value)) for (const item of value) withoutDepth(context, item, depth + 1);
-  else if (isObject(value)) for (const item of Object.values(value)) withoutDepth(context, item, depth + 1);
-  return value;
+function withoutDepth(context: DecodeContext, value: unknown): unknown {
+  if (!isDeeperThan(value, maxDepth)) return value;
+  throw new UnmarshalError(`${pathText(context.path)} is nested deeper than ${maxDepth} levels`);
 }
 
 export function unknownField(context: DecodeContext, name: string): void {

@@ -1,5 +1,6 @@
 import { ApiError, badRequest } from './api-error.ts';
 import { isObject, jsonEqual } from './json.ts';
+import { refuseDeep } from './merge-patch.ts';
 
 const maxOperations = 10_000;
 /** Of everything that `copy` adds, as JSON: copies of copies grow without bound. */
@@ -12,6 +13,7 @@ const maxCopiedChars = 3 * 1024 * 1024;
 export function applyJsonPatch(original: unknown, patch: unknown): unknown {
   if (!Array.isArray(patch)) throw badRequest('a JSON patch is a list of operations');
   if (patch.length > maxOperations) throw badRequest(`a JSON patch has at most ${maxOperations} operations`);
+  refuseDeep(patch);
   const document = { root: structuredClone(original), copiedChars: 0 };
   for (const [index, operation] of patch.entries()) applyOperation(document, operation, index);
   return document.root;

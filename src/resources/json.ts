@@ -36,3 +36,9 @@ export function isEmpty(value: unknown): boolean {
   if (Array.isArray(value)) return value.length === 0;
   return isObject(value) && Object.keys(value).length === 0;
 }
+
+/** Stops looking at `maxDepth`, so that it is safe for what came from outside. */
+export function isDeeperThan(value: unknown, maxDepth: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return maxDepth === 0 || Object.values(value).some((item) => isDeeperThan(item, maxDepth - 1));
+}

@@ -6,7 +6,7 @@
 import { badRequest } from './api-error.ts';
 import { isObject, jsonEqual, ownValue } from './json.ts';
 import type { Kind } from './kind.ts';
-import { refusePrototype } from './merge-patch.ts';
+import { refuseDeep, refusePrototype } from './merge-patch.ts';
 import type { Field, FieldType, JsonObject, Message } from './schema.ts';
 
 const orderPrefix = '$setElementOrder/';
@@ -15,6 +15,7 @@ const deletePrefix = '$deleteFromPrimitiveList/';
 /** Throws ApiError 400 when the patch cannot be understood. `original` and `patch` are not changed. */
 export function applyStrategicMerge(kind: Kind, original: JsonObject, patch: unknown): JsonObject {
   if (!isObject(patch)) throw badRequest('a strategic merge patch is an object');
+  refuseDeep(patch);
   return mergeObject(kind.message, original, patch);
 }
 

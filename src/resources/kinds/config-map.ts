@@ -1,10 +1,10 @@
 import { ageColumn, column, defineKind, nameColumn } from '../define-kind.ts';
 import { forbidden, invalid, tooLong } from '../field-errors.ts';
+import { jsonEqual } from '../json.ts';
 import type { ConfigMap } from '../kinds.ts';
 import { objectMeta } from '../meta.ts';
 import { configKey } from '../name-checks.ts';
 import { type FieldError, field, mapOf, message } from '../schema.ts';
-import { requireSame } from '../validate.ts';
 
 /** All values together, as in Kubernetes. */
 export const maxDataBytes = 1_048_576;
@@ -40,8 +40,9 @@ export const configMaps = defineKind<ConfigMap>({
   validateUpdate: (one, old, errors) => {
     requireMutable(old.immutable, one.immutable, errors);
     if (!old.immutable) return;
-    requireSame(one.data, old.data, 'data', errors);
-    requireSame(one.binaryData, old.binaryData, 'binaryData', errors);
+    for (const part of ['data', 'binaryData'] as const) {
+      if (!jsonEqual(one[part] ?? {}, old[part] ?? {})) errors.push(immutableData(part));
+    }
   },
 });
 
@@ -58,6 +59,11 @@ export function checkKeys(map: object | undefined, path: string, errors: FieldEr
 /** Once immutable, for ever. */
 export function requireMutable(old: boolean | undefined, next: boolean | undefined, errors: FieldError[]): void {
   if (old && !next) errors.push(forbidden('immutable', 'field is immutable when `immutable` is set'));
+}
+
+/** Without the values: they may be secret. */
+export function immutableData(path: string): FieldError {
+  return forbidden(path, 'field is immutable when `immutable` is set');
 }
 
 function bytesOf(map: Readonly<Record<string, string>> | undefined): number {

@@ -1,10 +1,10 @@
 import { ageColumn, column, defineKind, nameColumn } from '../define-kind.ts';
-import { forbidden, invalid, required, tooLong } from '../field-errors.ts';
+import { invalid, required, tooLong } from '../field-errors.ts';
 import { jsonEqual } from '../json.ts';
 import type { Secret } from '../kinds.ts';
 import { objectMeta } from '../meta.ts';
 import { type FieldError, field, mapOf, message } from '../schema.ts';
-import { checkKeys, count, decodedBytesOf, maxDataBytes, requireMutable } from './config-map.ts';
+import { checkKeys, count, decodedBytesOf, immutableData, maxDataBytes, requireMutable } from './config-map.ts';
 
 const defaultType = 'Opaque';
 
@@ -60,11 +60,8 @@ export const secrets = defineKind<Secret>({
   validateUpdate: validateSecretUpdate,
 });
 
-/** Unlike elsewhere the values stay out of the messages. */
 function validateSecretUpdate(secret: Secret, old: Secret, errors: FieldError[]): void {
   if (secret.type !== old.type) errors.push(invalid('type', secret.type, 'field is immutable'));
   requireMutable(old.immutable, secret.immutable, errors);
-  if (old.immutable && !jsonEqual(secret.data ?? {}, old.data ?? {})) {
-    errors.push(forbidden('data', 'field is immutable when `immutable` is set'));
-  }
+  if (old.immutable && !jsonEqual(secret.data ?? {}, old.data ?? {})) errors.push(immutableData('data'));
 }
