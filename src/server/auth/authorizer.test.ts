@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Kind } from '../../resources/kind.ts';
+import { type Kind, resourceNameOf } from '../../resources/kind.ts';
 import type { Pod } from '../../resources/kinds.ts';
 import * as kinds from '../../resources/kinds.ts';
 import type { ApiObject } from '../../resources/object.ts';
@@ -73,7 +73,7 @@ const authorizer = createAuthorizer({
     pod: (grid, namespace, name) =>
       grid === 'main' && namespace === 'shop' ? pods.find((one) => one.metadata.name === name) : undefined,
   },
-  find: (_grid, resource, namespace, name) => stored[`${resource}/${namespace ?? ''}/${name}`],
+  find: (_grid, kind, namespace, name) => stored[`${resourceNameOf(kind)}/${namespace ?? ''}/${name}`],
 });
 
 type Ask = Partial<Omit<Attributes, 'kind' | 'verb'>>;

@@ -7,7 +7,7 @@ import { podsUsing } from './pod-references.ts';
 export interface AuthorizerOptions {
   readonly pods: PodIndex;
   /** From the cache. */
-  readonly find: (grid: string, resource: string, namespace: string | undefined, name: string) => ApiObject | undefined;
+  readonly find: (grid: string, kind: Kind, namespace: string | undefined, name: string) => ApiObject | undefined;
 }
 
 /** Who asks, as a rule sees it. */
@@ -83,7 +83,7 @@ const nodeRule: Rule = ({ nodeName, attributes, options }) => {
   const written = name ?? object?.metadata.name;
   if (written !== undefined && written !== nodeName) return 'a node writes itself only';
   if (!object || !isWrite) return undefined;
-  const stored = options.find(grid, 'nodes', undefined, nodeName);
+  const stored = options.find(grid, attributes.kind, undefined, nodeName);
   return stored && specOf(stored) !== specOf(object) ? 'a node does not write the spec of nodes' : undefined;
 };
 
@@ -106,9 +106,7 @@ const volumeRule: Rule = ({ nodeName, attributes, options }) => {
   }
   const isStatusWrite = (verb === 'update' || verb === 'patch') && subresource === 'status';
   if (!isStatusWrite && verb !== 'get') return 'a node only writes the status of its volumes';
-  const volume = options.find(grid, resourceNameOf(kind), namespace, name ?? '') as
-    | { spec?: { nodeName?: string } }
-    | undefined;
+  const volume = options.find(grid, kind, namespace, name ?? '') as { spec?: { nodeName?: string } } | undefined;
   if (volume?.spec?.nodeName === nodeName) return undefined;
   const isUsed = podsUsing(options.pods.podsOnNode(grid, nodeName), 'volumes', namespace ?? '', name ?? '');
   return isUsed && !isStatusWrite ? undefined : `it is no volume of node "${nodeName}"`;

@@ -25,7 +25,7 @@ export interface ServerCertificate {
   readonly certificate: string;
 }
 
-const checkEveryMs = 600_000;
+const checkEveryMs = 30_000;
 
 /** The certificate kept, or a new one when it is missing, of another authority, past 2/3 of its life, or lacks a host. */
 export async function loadServerCertificate(options: ServerCertificateOptions): Promise<ServerCertificate> {
@@ -43,7 +43,7 @@ export async function loadServerCertificate(options: ServerCertificateOptions): 
   return { key: newKey, certificate };
 }
 
-/** Looks every ten minutes; `use` is called with a new certificate when the old one ages or the addresses changed. */
+/** Looks every half minute; `use` is called with a new certificate when the old one ages or the addresses changed. */
 export function startServerCertificateRenewal(
   options: ServerCertificateOptions,
   inUse: ServerCertificate,

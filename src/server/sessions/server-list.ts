@@ -1,0 +1,91 @@
+import type { Clock } from '../../lib/clock.ts';
+import { messageOf } from '../../lib/errors.ts';
+import type { Logger } from '../../lib/log.ts';
+import type { Store } from '../../store/port.ts';
+
+/** Which servers share this store, and where agents reach them: `/meta/servers/<id>`, kept alive by each of them. */
+export interface ServerList {
+  /** URLs of the other servers, in order of their ids. */
+  others(): readonly string[];
+  stop(): Promise<void>;
+}
+
+export interface ServerListOptions {
+  readonly store: Store;
+  readonly serverId: string;
+  readonly urls: readonly string[];
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+const prefix = '/meta/servers/';
+const ttlSeconds = 60;
+const renewMs = 20_000;
+const retryMs = 1_000;
+
+/** Resolves when this server is listed and the others have been read. */
+export async function startServerList(options: ServerListOptions): Promise<ServerList> {
+  const { store, serverId, urls, clock, log } = options;
+  const abort = new AbortController();
+  const known = new Map<string, readonly string[]>();
+  const ownKey = `${prefix}${serverId}`;
+
+  const announce = async () => {
+    const value = Buffer.from(JSON.stringify({ v: 1, urls }));
+    await store.commit([], [{ type: 'put', key: ownKey, value, ttlSeconds }]);
+  };
+  const follow = async () => {
+    const listing = await store.list(prefix);
+    known.clear();
+    for (const entry of listing.entries) known.set(entry.key, parseUrls(entry.value));
+    store.watch(prefix, {
+      afterRevision: listing.revision,
+      signal: abort.signal,
+      onChanges: (changes) => {
+        for (const change of changes) {
+          if (change.type === 'put') known.set(change.entry.key, parseUrls(change.entry.value));
+          else known.delete(change.key);
+        }
+      },
+      onEnd: (reason) => {
+        if (!abort.signal.aborted) again(reason);
+      },
+    });
+  };
+  const again = (reason: unknown) => {
+    log.warn('lost sight of the other servers, reading them again', { error: messageOf(reason) });
+    clock.after(retryMs, () => {
+      if (!abort.signal.aborted) follow().catch(again);
+    });
+  };
+  await announce();
+  await follow();
+  const ended = (async () => {
+    while (!abort.signal.aborted) {
+      await clock.sleep(renewMs, abort.signal).catch(() => {});
+      if (abort.signal.aborted) break;
+      await announce().catch((error) => log.warn('cannot stay on the list of servers, trying again', { error }));
+    }
+  })();
+
+  return {
+    others: () =>
+      [...known]
+        .filter(([key]) => key !== ownKey)
+        .sort(byKey)
+        .flatMap(([, list]) => list),
+    stop: async () => {
+      abort.abort(new Error('the server stops'));
+      await ended;
+    },
+  };
+}
+
+function byKey([left]: readonly [string, unknown], [right]: readonly [string, unknown]): number {
+  return left < right ? -1 : 1;
+}
+
+function parseUrls(value: Uint8Array): readonly string[] {
+  const { urls } = JSON.parse(Buffer.from(value).toString('utf8')) as { urls?: unknown };
+  return Array.isArray(urls) ? urls.filter((url) => typeof url === 'string') : [];
+}
