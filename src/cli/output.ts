@@ -43,14 +43,22 @@ export async function printList<T>(list: List<T>, flags: OutputFlags): Promise<v
   }
   if (list.items.length === 0) return void process.stderr.write(`${list.empty}\n`);
   const columns = list.columns.filter((column) => format === 'wide' || !column.isWide);
-  print(renderTable(columns.map((column) => column.title), list.items.map((item) => columns.map((column) => String(column.value(item))))));
+  print(
+    renderTable(
+      columns.map((column) => column.title),
+      list.items.map((item) => columns.map((column) => String(column.value(item)))),
+    ),
+  );
 }
 
 /** Left-aligned columns, three spaces apart, as kubectl prints them. */
 export function renderTable(titles: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = titles.map((title, index) => Math.max(title.length, ...rows.map((row) => (row[index] ?? '').length)));
   const line = (cells: readonly string[]) =>
-    cells.map((cell, index) => (index === cells.length - 1 ? cell : cell.padEnd(widths[index] ?? 0))).join('   ').trimEnd();
+    cells
+      .map((cell, index) => (index === cells.length - 1 ? cell : cell.padEnd(widths[index] ?? 0)))
+      .join('   ')
+      .trimEnd();
   return [line(titles), ...rows.map(line)].join('\n');
 }
 

@@ -14,7 +14,10 @@ export function renderError(thrown: unknown, isVerbose: boolean): { readonly tex
   if (thrown instanceof FlotillaError && thrown.hint) lines.push(`hint: ${thrown.hint}`);
   const isKnown = thrown instanceof FlotillaError || thrown instanceof ApiError;
   if (isVerbose || !isKnown) lines.push(...stackOf(thrown));
-  return { text: `${lines.join('\n')}\n`, exitCode: thrown instanceof FlotillaError && thrown.code === 'BadUsage' ? 2 : 1 };
+  return {
+    text: `${lines.join('\n')}\n`,
+    exitCode: thrown instanceof FlotillaError && thrown.code === 'BadUsage' ? 2 : 1,
+  };
 }
 
 function apiHint(error: ApiError): string | undefined {

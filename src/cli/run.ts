@@ -34,5 +34,8 @@ function createProgram(): Command {
     .exitOverride()
     .configureHelp({ showGlobalOptions: false })
     .configureOutput({ writeErr: (text) => process.stderr.write(text.replace(/^error: /, 'error: ')) })
-    .addHelpText('after', '\n  lab                                  several hosts on one machine (flotilla lab --help)\n  version                              print the version\n\nExample:\n  $ flotilla deploy -f compose.yaml');
+    .addHelpText(
+      'after',
+      '\n  lab                                  several hosts on one machine (flotilla lab --help)\n  version                              print the version\n\nExample:\n  $ flotilla deploy -f compose.yaml',
+    );
 }

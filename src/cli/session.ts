@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
-import { contextsPath, type Context, readContexts, selectContext } from '../client/contexts.ts';
+import { type Context, contextsPath, readContexts, selectContext } from '../client/contexts.ts';
 import { createHttpClient, type HttpClient } from '../client/http-client.ts';
 
 /** One command's connection to the cluster of its context. */
@@ -19,7 +19,7 @@ export async function withSession<T>(command: Command, use: (session: Session) =
   if (flags.verbose) process.stderr.write(`request ${requestId} to ${context.servers.join(', ')}\n`);
   const client = createHttpClient({
     servers: context.servers,
-    ca: context.caCertificate,
+    caCertificate: context.caCertificate,
     token: context.token,
     grid: flags.grid ?? context.grid,
     userAgent: 'flotilla (command line)',

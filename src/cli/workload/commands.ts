@@ -4,7 +4,9 @@ import { addOutputFlags } from '../output.ts';
 export function addWorkloadCommands(program: Command): void {
   addOutputFlags(program.command('ps [stack]').description('instances: where they run and how they are'))
     .addHelpText('after', '\nExample:\n  $ flotilla ps shop -o wide')
-    .action(async (stack: string | undefined, flags, command: Command) => (await import('./ps.ts')).ps(stack, flags, command));
+    .action(async (stack: string | undefined, flags, command: Command) =>
+      (await import('./ps.ts')).ps(stack, flags, command),
+    );
 
   program
     .command('logs <target>')
@@ -15,7 +17,9 @@ export function addWorkloadCommands(program: Command): void {
     .option('--timestamps', 'with the time of each line')
     .option('--previous', 'of the container before the newest restart')
     .addHelpText('after', '\nExample:\n  $ flotilla logs -f --tail 20 shop/web')
-    .action(async (target: string, flags, command: Command) => (await import('./logs.ts')).logs(target, flags, command));
+    .action(async (target: string, flags, command: Command) =>
+      (await import('./logs.ts')).logs(target, flags, command),
+    );
 
   program
     .command('exec <target> [command...]')
@@ -34,10 +38,14 @@ export function addWorkloadCommands(program: Command): void {
     .option('--no-wait', 'do not wait until they are ready')
     .option('--timeout <duration>', 'give up waiting after', '5m')
     .addHelpText('after', '\nExample:\n  $ flotilla scale shop/web=5')
-    .action(async (targets: string[], flags, command: Command) => (await import('./scale.ts')).scale(targets, flags, command));
+    .action(async (targets: string[], flags, command: Command) =>
+      (await import('./scale.ts')).scale(targets, flags, command),
+    );
 
   addOutputFlags(program.command('events [stack]').description('what was done and why, oldest first'))
     .option('-f, --follow', 'go on with new ones')
     .addHelpText('after', '\nExample:\n  $ flotilla events shop')
-    .action(async (stack: string | undefined, flags, command: Command) => (await import('./events.ts')).events(stack, flags, command));
+    .action(async (stack: string | undefined, flags, command: Command) =>
+      (await import('./events.ts')).events(stack, flags, command),
+    );
 }

@@ -1,9 +1,13 @@
 import type { Command } from 'commander';
 import { type Event, events as eventKind, stacks } from '../../resources/kinds.ts';
-import { type OutputFlags, printList, renderTable, print } from '../output.ts';
+import { type OutputFlags, print, printList, renderTable } from '../output.ts';
 import { withSession } from '../session.ts';
 
-export async function events(stack: string | undefined, flags: OutputFlags & { readonly follow?: boolean }, command: Command): Promise<void> {
+export async function events(
+  stack: string | undefined,
+  flags: OutputFlags & { readonly follow?: boolean },
+  command: Command,
+): Promise<void> {
   await withSession(command, async ({ client }) => {
     const namespace = stack === undefined ? undefined : await namespaceOf(stack);
     const listed = await client.list(eventKind, namespace === undefined ? {} : { namespace });
@@ -19,7 +23,11 @@ export async function events(stack: string | undefined, flags: OutputFlags & { r
           { title: 'REASON', value: (one) => one.reason ?? '' },
           { title: 'OBJECT', value: objectOf },
           { title: 'COUNT', isWide: true, value: (one) => one.count ?? 1 },
-          { title: 'FROM', isWide: true, value: (one) => [one.source?.component, one.source?.host].filter(Boolean).join(' on ') },
+          {
+            title: 'FROM',
+            isWide: true,
+            value: (one) => [one.source?.component, one.source?.host].filter(Boolean).join(' on '),
+          },
           { title: 'MESSAGE', value: (one) => one.message ?? '' },
         ],
       },
@@ -31,11 +39,27 @@ export async function events(stack: string | undefined, flags: OutputFlags & { r
     let { resourceVersion } = listed;
     while (!abort.signal.aborted) {
       try {
-        for await (const change of client.watch(eventKind, { ...(namespace ? { namespace } : {}), resourceVersion, signal: abort.signal })) {
+        for await (const change of client.watch(eventKind, {
+          ...(namespace ? { namespace } : {}),
+          resourceVersion,
+          signal: abort.signal,
+        })) {
           if (change.type === 'BOOKMARK') resourceVersion = change.resourceVersion;
           else {
             resourceVersion = change.object.metadata.resourceVersion ?? resourceVersion;
-            if (change.type !== 'DELETED') print(renderTable([timeOf(change.object), change.object.type ?? '', change.object.reason ?? '', objectOf(change.object), change.object.message ?? ''], []));
+            if (change.type !== 'DELETED')
+              print(
+                renderTable(
+                  [
+                    timeOf(change.object),
+                    change.object.type ?? '',
+                    change.object.reason ?? '',
+                    objectOf(change.object),
+                    change.object.message ?? '',
+                  ],
+                  [],
+                ),
+              );
           }
         }
       } catch (error) {
@@ -58,4 +82,3 @@ function objectOf(event: Event): string {
   const { kind = '', name = '' } = event.involvedObject;
   return `${kind.toLowerCase()}/${name}`;
 }
-

@@ -11,9 +11,15 @@ export interface ExecFlags {
 }
 
 /** Gives the command's exit code. */
-export async function exec(target: string, argv: readonly string[], flags: ExecFlags, command: Command): Promise<number> {
+export async function exec(
+  target: string,
+  argv: readonly string[],
+  flags: ExecFlags,
+  command: Command,
+): Promise<number> {
   const words = argv[0] === '--' ? argv.slice(1) : argv;
-  if (words.length === 0) throw new FlotillaError('BadUsage', 'exec: no command', { hint: 'flotilla exec shop/web -- ls /' });
+  if (words.length === 0)
+    throw new FlotillaError('BadUsage', 'exec: no command', { hint: 'flotilla exec shop/web -- ls /' });
   return withSession(command, async ({ client }) => {
     const running = selectInstances((await client.list(pods)).items.map(instanceOf), target).filter(({ pod }) =>
       pod.status?.containerStatuses?.some((one) => one.state?.running),
@@ -22,7 +28,10 @@ export async function exec(target: string, argv: readonly string[], flags: ExecF
     if (!one) throw new FlotillaError('NotFound', `no instance of "${target}" is running`, { hint: 'flotilla ps' });
     const { namespace = 'default', name } = one.pod.metadata;
     const isTerminal = flags.tty === true && process.stdin.isTTY === true;
-    const session = await client.podExec({ namespace, name }, { command: words, stdin: flags.interactive === true, tty: flags.tty === true });
+    const session = await client.podExec(
+      { namespace, name },
+      { command: words, stdin: flags.interactive === true, tty: flags.tty === true },
+    );
     session.stdout.pipe(process.stdout);
     session.stderr.pipe(process.stderr);
     const resize = () => session.resize(process.stdout.columns ?? 80, process.stdout.rows ?? 24);

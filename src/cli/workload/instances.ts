@@ -1,7 +1,7 @@
+import { FlotillaError } from '../../lib/errors.ts';
 import type { Deployment, Pod, Stack } from '../../resources/kinds.ts';
 import { annotations, labels } from '../../resources/names.ts';
 import { isPodLost, isPodReady } from '../../resources/pod-facts.ts';
-import { FlotillaError } from '../../lib/errors.ts';
 
 /** A pod as users of stacks see it. */
 export interface Instance {
@@ -57,7 +57,11 @@ export function portsOf(pod: Pod): string {
   const all: BoundPort[] = [
     ...bound,
     ...fixed
-      .map((port) => ({ containerPort: port.containerPort, hostPort: port.hostPort ?? 0, protocol: port.protocol ?? 'TCP' }))
+      .map((port) => ({
+        containerPort: port.containerPort,
+        hostPort: port.hostPort ?? 0,
+        protocol: port.protocol ?? 'TCP',
+      }))
       .filter((port) => !bound.some((one) => one.hostPort === port.hostPort && one.protocol === port.protocol)),
   ];
   const host = pod.status?.hostIP ?? '';
@@ -84,7 +88,9 @@ export function selectInstances(all: readonly Instance[], target: string): Insta
   const found = all.filter((one) => one.service === service && (stack === undefined || one.stack === stack));
   const whole = found.length === 0 && stack === undefined ? all.filter((one) => one.stack === target) : [];
   if (found.length === 0 && whole.length === 0) {
-    throw new FlotillaError('NotFound', `nothing is called "${target}"`, { hint: 'flotilla ps shows all services and instances' });
+    throw new FlotillaError('NotFound', `nothing is called "${target}"`, {
+      hint: 'flotilla ps shows all services and instances',
+    });
   }
   const stacks = new Set(found.map((one) => one.stack));
   if (stacks.size > 1) throw ambiguous(target, [...stacks]);
@@ -93,7 +99,10 @@ export function selectInstances(all: readonly Instance[], target: string): Insta
 
 export function ambiguous(service: string, stacks: readonly string[]): FlotillaError {
   return new FlotillaError('BadUsage', `several stacks have a service "${service}"`, {
-    hint: `say which: ${[...stacks].sort().map((stack) => `${stack}/${service}`).join(', ')}`,
+    hint: `say which: ${[...stacks]
+      .sort()
+      .map((stack) => `${stack}/${service}`)
+      .join(', ')}`,
   });
 }
 
@@ -102,10 +111,15 @@ export type ScaleTarget =
   | { readonly type: 'deployment'; readonly deployment: Deployment };
 
 /** The service of a stack, or a Deployment that no stack made. */
-export function findScaleTarget(stacks: readonly Stack[], deployments: readonly Deployment[], target: string): ScaleTarget {
+export function findScaleTarget(
+  stacks: readonly Stack[],
+  deployments: readonly Deployment[],
+  target: string,
+): ScaleTarget {
   const [wantedStack, service = ''] = target.includes('/') ? target.split('/', 2) : [undefined, target];
   const inStacks = stacks.filter(
-    (stack) => Object.hasOwn(stack.spec.services, service) && (wantedStack === undefined || stack.metadata.name === wantedStack),
+    (stack) =>
+      Object.hasOwn(stack.spec.services, service) && (wantedStack === undefined || stack.metadata.name === wantedStack),
   );
   const plain = deployments.filter(
     (one) =>
@@ -113,10 +127,13 @@ export function findScaleTarget(stacks: readonly Stack[], deployments: readonly 
       one.metadata.labels?.[labels.stack] === undefined &&
       (wantedStack === undefined || wantedStack === 'default' || wantedStack === one.metadata.namespace),
   );
-  if (inStacks.length + plain.length > 1) throw ambiguous(service, [...inStacks.map((one) => one.metadata.name), ...plain.map(() => 'default')]);
+  if (inStacks.length + plain.length > 1)
+    throw ambiguous(service, [...inStacks.map((one) => one.metadata.name), ...plain.map(() => 'default')]);
   const [stack] = inStacks;
   const [deployment] = plain;
   if (stack) return { type: 'stack', stack, service };
   if (deployment) return { type: 'deployment', deployment };
-  throw new FlotillaError('NotFound', `there is no service "${target}"`, { hint: 'flotilla stack ls and flotilla ps show what there is' });
+  throw new FlotillaError('NotFound', `there is no service "${target}"`, {
+    hint: 'flotilla stack ls and flotilla ps show what there is',
+  });
 }

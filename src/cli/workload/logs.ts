@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
+import type { HttpClient } from '../../client/http-client.ts';
 import { startInformer } from '../../client/informer.ts';
 import type { PodLogsOptions } from '../../client/pod-logs.ts';
 import { readLines } from '../../client/read-lines.ts';
-import type { HttpClient } from '../../client/http-client.ts';
 import { FlotillaError, messageOf } from '../../lib/errors.ts';
 import { silentLogger } from '../../lib/log.ts';
 import { type Pod, pods } from '../../resources/kinds.ts';
@@ -30,7 +30,9 @@ export async function logs(target: string, flags: LogsFlags, command: Command): 
     const abort = new AbortController();
     process.once('SIGINT', () => abort.abort());
     if (flags.follow) return followAll(client, chosen, options, printer, abort.signal);
-    const results = await Promise.allSettled(chosen.map((one) => copy(client, one.pod, options, printer, abort.signal)));
+    const results = await Promise.allSettled(
+      chosen.map((one) => copy(client, one.pod, options, printer, abort.signal)),
+    );
     const failed = results.find((one) => one.status === 'rejected');
     if (failed && !abort.signal.aborted) throw failed.reason;
   });
@@ -43,7 +45,9 @@ function optionsOf(flags: LogsFlags): PodLogsOptions {
   }
   return {
     ...(tailLines === undefined ? {} : { tailLines }),
-    ...(flags.since === undefined ? {} : { sinceSeconds: Math.max(1, Math.ceil(parseDurationMs(flags.since, '--since') / 1000)) }),
+    ...(flags.since === undefined
+      ? {}
+      : { sinceSeconds: Math.max(1, Math.ceil(parseDurationMs(flags.since, '--since') / 1000)) }),
     ...(flags.timestamps ? { timestamps: true } : {}),
     ...(flags.previous ? { previous: true } : {}),
     ...(flags.follow ? { follow: true } : {}),
@@ -51,13 +55,26 @@ function optionsOf(flags: LogsFlags): PodLogsOptions {
 }
 
 /** Follows the chosen ones and those that come later under the same service; ends by Ctrl-C, or when one pod was named and ended. */
-async function followAll(client: HttpClient, chosen: readonly Instance[], options: PodLogsOptions, printer: Printer, signal: AbortSignal): Promise<void> {
+async function followAll(
+  client: HttpClient,
+  chosen: readonly Instance[],
+  options: PodLogsOptions,
+  printer: Printer,
+  signal: AbortSignal,
+): Promise<void> {
   const services = new Set(chosen.map((one) => `${one.stack}/${one.service}`));
   const following = new Map<string, Promise<void>>();
   const follow = (pod: Pod, more: PodLogsOptions) => {
     const uid = pod.metadata.uid ?? '';
-    if (following.has(uid) || !pod.status?.containerStatuses?.some((one) => one.state?.running ?? one.state?.terminated)) return;
-    following.set(uid, followOne(client, pod, more, printer, signal).catch((error) => printer.note(pod, messageOf(error))));
+    if (
+      following.has(uid) ||
+      !pod.status?.containerStatuses?.some((one) => one.state?.running ?? one.state?.terminated)
+    )
+      return;
+    following.set(
+      uid,
+      followOne(client, pod, more, printer, signal).catch((error) => printer.note(pod, messageOf(error))),
+    );
   };
   for (const one of chosen) follow(one.pod, options);
   const { tailLines: _, sinceSeconds: __, ...fromStart } = options;
@@ -75,7 +92,13 @@ async function followAll(client: HttpClient, chosen: readonly Instance[], option
 }
 
 /** A restarted container, or a server that went away, is followed on from where it was. */
-async function followOne(client: HttpClient, pod: Pod, options: PodLogsOptions, printer: Printer, signal: AbortSignal): Promise<void> {
+async function followOne(
+  client: HttpClient,
+  pod: Pod,
+  options: PodLogsOptions,
+  printer: Printer,
+  signal: AbortSignal,
+): Promise<void> {
   const ref = { namespace: pod.metadata.namespace ?? 'default', name: pod.metadata.name };
   let current = options;
   while (!signal.aborted) {
@@ -83,13 +106,25 @@ async function followOne(client: HttpClient, pod: Pod, options: PodLogsOptions, 
     await copy(client, pod, current, printer, signal);
     await new Promise((resolve) => setTimeout(resolve, 500));
     const now = await client.get(pods, ref).catch(() => undefined);
-    if (!now || now.metadata.uid !== pod.metadata.uid || now.status?.phase === 'Succeeded' || now.status?.phase === 'Failed') return;
+    if (
+      !now ||
+      now.metadata.uid !== pod.metadata.uid ||
+      now.status?.phase === 'Succeeded' ||
+      now.status?.phase === 'Failed'
+    )
+      return;
     const { tailLines: _, ...rest } = current;
     current = { ...rest, sinceTime: new Date(startedMs).toISOString() };
   }
 }
 
-async function copy(client: HttpClient, pod: Pod, options: PodLogsOptions, printer: Printer, signal: AbortSignal): Promise<void> {
+async function copy(
+  client: HttpClient,
+  pod: Pod,
+  options: PodLogsOptions,
+  printer: Printer,
+  signal: AbortSignal,
+): Promise<void> {
   const ref = { namespace: pod.metadata.namespace ?? 'default', name: pod.metadata.name };
   for await (const line of readLines(client.podLogs(ref, { ...options, signal }))) printer.line(pod, line);
 }

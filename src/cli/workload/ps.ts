@@ -15,7 +15,10 @@ export async function ps(stack: string | undefined, flags: OutputFlags, command:
         items,
         objects: items.map((one) => one.pod),
         name: (one) => one.pod.metadata.name,
-        empty: stack === undefined ? 'nothing runs here; deploy something: flotilla deploy -f compose.yaml' : `no instances of stack ${stack}`,
+        empty:
+          stack === undefined
+            ? 'nothing runs here; deploy something: flotilla deploy -f compose.yaml'
+            : `no instances of stack ${stack}`,
         columns: [
           { title: 'STACK', value: (one) => one.stack },
           { title: 'SERVICE', value: (one) => one.service },

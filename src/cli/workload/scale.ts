@@ -9,13 +9,20 @@ import { findScaleTarget } from './instances.ts';
 
 const maxInstances = 10_000;
 
-export async function scale(targets: readonly string[], flags: { readonly wait: boolean; readonly timeout: string }, command: Command): Promise<void> {
+export async function scale(
+  targets: readonly string[],
+  flags: { readonly wait: boolean; readonly timeout: string },
+  command: Command,
+): Promise<void> {
   const wanted = targets.map(parseTarget);
   const timeoutMs = parseDurationMs(flags.timeout, '--timeout');
   await withSession(command, async ({ client }) => {
     const allStacks = (await client.list(stacks)).items;
     const allDeployments = (await client.list(deployments)).items;
-    const found = wanted.map(({ target, instances }) => ({ instances, ...findScaleTarget(allStacks, allDeployments, target) }));
+    const found = wanted.map(({ target, instances }) => ({
+      instances,
+      ...findScaleTarget(allStacks, allDeployments, target),
+    }));
     const changed = new Set<string>();
     for (const one of found) {
       if (one.type === 'stack') {
@@ -26,7 +33,11 @@ export async function scale(targets: readonly string[], flags: { readonly wait: 
         print(`${name}/${one.service} scaled to ${one.instances}`);
       } else {
         const { namespace, name } = one.deployment.metadata;
-        await client.patch(deployments, { namespace, name }, { type: 'merge', body: { spec: { replicas: one.instances } }, subresource: 'scale' });
+        await client.patch(
+          deployments,
+          { namespace, name },
+          { type: 'merge', body: { spec: { replicas: one.instances } }, subresource: 'scale' },
+        );
         print(`default/${name} scaled to ${one.instances}`);
       }
     }
@@ -42,7 +53,9 @@ function parseTarget(text: string): { target: string; instances: number } {
   const match = /^([^=]+)=(\d+)$/.exec(text);
   const instances = Number(match?.[2]);
   if (!match || instances > maxInstances) {
-    throw new FlotillaError('BadUsage', `"${text}" is not SERVICE=INSTANCES (0 to ${maxInstances})`, { hint: 'flotilla scale shop/web=5' });
+    throw new FlotillaError('BadUsage', `"${text}" is not SERVICE=INSTANCES (0 to ${maxInstances})`, {
+      hint: 'flotilla scale shop/web=5',
+    });
   }
   return { target: match[1] ?? '', instances };
 }

@@ -1,0 +1,119 @@
+import type { Command } from 'commander';
+import { FlotillaError } from '../../lib/errors.ts';
+import { parseDurationMs } from '../durations.ts';
+
+export function addMachineCommands(program: Command): void {
+  addServer(program);
+  addAgent(program);
+  program
+    .command('up')
+    .description('server and agent on this machine, in one process; becomes the current context')
+    .option('--data <directory>', 'where everything is kept', '/var/lib/flotilla')
+    .option('--listen <host:port>', 'where the API listens', '0.0.0.0:7443')
+    .option('--name <node>', 'name of this node (default: the host name)')
+    .option('--address <ip>', 'address of this node for the others; may be repeated', collect, [])
+    .option('--docker <socket>', "Docker's socket", '/run/docker.sock')
+    .option('--install', 'make it a systemd service that survives a reboot')
+    .addHelpText('after', '\nExample:\n  $ flotilla up --install')
+    .action(async (flags) => {
+      process.exitCode = await (await import('../../up/main.ts')).up(flags);
+    });
+  program
+    .command('down')
+    .description('stop what "flotilla up --install" started')
+    .option('--uninstall', 'and remove the systemd service; data and containers stay')
+    .addHelpText('after', '\nExample:\n  $ flotilla down --uninstall')
+    .action(async (flags) => {
+      process.exitCode = await (await import('../../up/main.ts')).down(flags);
+    });
+}
+
+function addServer(program: Command): void {
+  const server = program
+    .command('server')
+    .description('run a server: store, API, controllers, scheduler')
+    .option('--data <directory>', 'where everything is kept', '/var/lib/flotilla/server')
+    .option('--listen <host:port>', 'where the API listens', '0.0.0.0:7443')
+    .option('--advertise <url>', 'how others reach this server; may be repeated', collect, [])
+    .option('--store <store>', 'sqlite, or the URL of an etcd member; may be repeated', collect, [])
+    .option('--identity <directory>', "the cluster's identity (default: identity below the data directory)")
+    .option('--failover-after <duration>', 'a node silent for so long is replaced', '10s')
+    .option('--pod-range <cidr>', 'addresses of all pods', '10.80.0.0/12')
+    .addHelpText('after', '\nExample:\n  $ flotilla server --advertise https://10.0.0.1:7443')
+    .action(async (flags: ServerFlags) => {
+      const { runServer } = await import('../../server/main.ts');
+      await runServer({
+        dataDirectory: flags.data,
+        listen: flags.listen,
+        advertise: flags.advertise,
+        store: storeOf(flags.store),
+        ...(flags.identity === undefined ? {} : { identityDirectory: flags.identity }),
+        failoverAfterMs: parseDurationMs(flags.failoverAfter, '--failover-after'),
+        podRange: flags.podRange,
+      });
+    });
+  server
+    .command('status')
+    .description('the servers of the current context: reachable, version, leader')
+    .addHelpText('after', '\nExample:\n  $ flotilla server status')
+    .action(async (_flags, command: Command) => (await import('./server-status.ts')).serverStatus(command));
+}
+
+function addAgent(program: Command): void {
+  program
+    .command('agent')
+    .description('run the agent of this host; the token is needed once')
+    .option('--data <directory>', 'where everything is kept', '/var/lib/flotilla/agent')
+    .option('--server <url>', 'a server, https://host:port; may be repeated', collect, [])
+    .option('--token <token>', 'join token ("flotilla node token create"); also $FLOTILLA_TOKEN')
+    .option('--name <node>', 'name of this node (default: the host name)')
+    .option('--address <ip>', 'address of this node for the others; may be repeated', collect, [])
+    .option('--docker <socket>', "Docker's socket", '/run/docker.sock')
+    .addHelpText('after', '\nExample:\n  $ flotilla agent --server https://10.0.0.1:7443 --token flj1.…')
+    .action(async (flags: AgentFlags) => {
+      const { runAgent } = await import('../../agent/main.ts');
+      const token = flags.token ?? process.env.FLOTILLA_TOKEN;
+      await runAgent({
+        dataDirectory: flags.data,
+        servers: flags.server,
+        ...(token === undefined ? {} : { token: token.trim() }),
+        ...(flags.name === undefined ? {} : { nodeName: flags.name }),
+        addresses: flags.address,
+        dockerSocket: flags.docker,
+      });
+    });
+}
+
+interface ServerFlags {
+  readonly data: string;
+  readonly listen: string;
+  readonly advertise: readonly string[];
+  readonly store: readonly string[];
+  readonly identity?: string;
+  readonly failoverAfter: string;
+  readonly podRange: string;
+}
+
+interface AgentFlags {
+  readonly data: string;
+  readonly server: readonly string[];
+  readonly token?: string;
+  readonly name?: string;
+  readonly address: readonly string[];
+  readonly docker: string;
+}
+
+function storeOf(values: readonly string[]): 'sqlite' | { readonly etcd: readonly string[] } {
+  if (values.length === 0 || (values.length === 1 && values[0] === 'sqlite')) return 'sqlite';
+  const wrong = values.find((value) => !/^https?:\/\//.test(value));
+  if (wrong !== undefined) {
+    throw new FlotillaError('BadUsage', `--store "${wrong}" is neither sqlite nor the URL of an etcd member`, {
+      hint: '--store http://10.0.0.1:2379',
+    });
+  }
+  return { etcd: values };
+}
+
+function collect(value: string, all: readonly string[]): string[] {
+  return [...all, value];
+}

@@ -1,0 +1,77 @@
+import type { Command } from 'commander';
+import { isApiError } from '../../client/api-error.ts';
+import type { HttpClient } from '../../client/http-client.ts';
+import { FlotillaError } from '../../lib/errors.ts';
+import { nodes, type Pod, pods } from '../../resources/kinds.ts';
+import { isPodFinished } from '../../resources/pod-facts.ts';
+import { parseDurationMs } from '../durations.ts';
+import { print } from '../output.ts';
+import { createProgress } from '../progress.ts';
+import { withSession } from '../session.ts';
+
+/** Pods that have nobody to make them again stay: a drain must not lose anything. */
+export async function drain(name: string, flags: { readonly timeout: string }, command: Command): Promise<void> {
+  const timeoutMs = parseDurationMs(flags.timeout, '--timeout');
+  await withSession(command, async ({ client }) => {
+    await setUnschedulable(client, name, true);
+    const progress = createProgress();
+    const deadlineMs = performance.now() + timeoutMs;
+    const asked = new Set<string>();
+    try {
+      for (;;) {
+        const left = (await client.list(pods, { fieldSelector: `spec.nodeName=${name}` })).items.filter(
+          (pod) => !isPodFinished(pod),
+        );
+        const movable = left.filter(isMade);
+        if (movable.length === 0) {
+          progress.end();
+          const kept = left.map((pod) => `${pod.metadata.namespace}/${pod.metadata.name}`);
+          print(
+            `${name} is drained${kept.length > 0 ? `; left there, since nothing would make them again: ${kept.join(', ')}` : ''}`,
+          );
+          return;
+        }
+        for (const pod of movable) {
+          if (pod.metadata.deletionTimestamp || asked.has(pod.metadata.uid ?? '')) continue;
+          asked.add(pod.metadata.uid ?? '');
+          await remove(client, pod);
+        }
+        if (performance.now() > deadlineMs) {
+          throw new FlotillaError(
+            'DeadlineExceeded',
+            `node ${name}: ${movable.length} instances are still there: ${movable.map((pod) => pod.metadata.name).join(', ')}`,
+            {
+              hint: `it goes on by itself; "flotilla node undrain ${name}" takes it back`,
+            },
+          );
+        }
+        progress.show(`${movable.length} instances to go`);
+        await new Promise((wake) => setTimeout(wake, 250));
+      }
+    } finally {
+      progress.end();
+    }
+  });
+}
+
+export async function undrain(name: string, command: Command): Promise<void> {
+  await withSession(command, async ({ client }) => {
+    await setUnschedulable(client, name, false);
+    print(`instances may start on ${name} again`);
+  });
+}
+
+async function setUnschedulable(client: HttpClient, name: string, value: boolean): Promise<void> {
+  await client.patch(nodes, { name }, { type: 'merge', body: { spec: { unschedulable: value ? true : null } } });
+}
+
+function isMade(pod: Pod): boolean {
+  return pod.metadata.ownerReferences?.some((owner) => owner.controller) ?? false;
+}
+
+async function remove(client: HttpClient, pod: Pod): Promise<void> {
+  const { namespace, name, uid } = pod.metadata;
+  await client.delete(pods, { namespace, name }, uid === undefined ? {} : { uid }).catch((error) => {
+    if (!isApiError(error, 'NotFound') && !isApiError(error, 'Conflict')) throw error;
+  });
+}

@@ -1,0 +1,43 @@
+import type { Command } from 'commander';
+import { nodes, pods } from '../../resources/kinds.ts';
+import { print, printObject, renderTable } from '../output.ts';
+import { withSession } from '../session.ts';
+import { instanceOf, readyOf, sortInstances, statusOf } from '../workload/instances.ts';
+import { addressOf, nodeStatus } from './ls.ts';
+
+export async function show(name: string, flags: { readonly output?: string }, command: Command): Promise<void> {
+  await withSession(command, async ({ client }) => {
+    const node = await client.get(nodes, { name });
+    if (flags.output) return printObject(node, flags.output);
+    const { nodeInfo, capacity, allocatable, conditions } = node.status ?? {};
+    print(`node       ${name}`);
+    print(`status     ${nodeStatus(node)}`);
+    print(`address    ${addressOf(node)}`);
+    print(`pods       ${node.spec.podCIDRs?.join(' ') ?? 'no addresses yet'}`);
+    print(`capacity   ${capacity?.cpu ?? '-'} cpu, ${capacity?.memory ?? '-'} memory, ${capacity?.pods ?? '-'} pods`);
+    print(`for pods   ${allocatable?.cpu ?? '-'} cpu, ${allocatable?.memory ?? '-'} memory`);
+    print(
+      `system     ${nodeInfo?.osImage ?? '-'}, kernel ${nodeInfo?.kernelVersion ?? '-'}, ${nodeInfo?.containerRuntimeVersion ?? '-'}`,
+    );
+    print(`agent      ${nodeInfo?.kubeletVersion ?? '-'}`);
+    for (const taint of node.spec.taints ?? []) print(`taint      ${taint.key}=${taint.value ?? ''}:${taint.effect}`);
+    print('');
+    print(
+      renderTable(
+        ['CONDITION', 'STATUS', 'REASON', 'MESSAGE'],
+        (conditions ?? []).map((one) => [one.type, one.status, one.reason ?? '', one.message ?? '']),
+      ),
+    );
+    const own = sortInstances(
+      (await client.list(pods, { fieldSelector: `spec.nodeName=${name}` })).items.map(instanceOf),
+    );
+    if (own.length === 0) return;
+    print('');
+    print(
+      renderTable(
+        ['STACK', 'SERVICE', 'INSTANCE', 'STATUS', 'READY'],
+        own.map((one) => [one.stack, one.service, one.pod.metadata.name, statusOf(one.pod), readyOf(one.pod)]),
+      ),
+    );
+  });
+}

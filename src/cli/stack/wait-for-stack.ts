@@ -1,0 +1,104 @@
+import { isApiError } from '../../client/api-error.ts';
+import type { HttpClient } from '../../client/http-client.ts';
+import { readBody } from '../../client/read-lines.ts';
+import { FlotillaError, messageOf } from '../../lib/errors.ts';
+import { type Pod, pods, type Stack, stacks } from '../../resources/kinds.ts';
+import { labels } from '../../resources/names.ts';
+import { isPodReady } from '../../resources/pod-facts.ts';
+import { print } from '../output.ts';
+import { createProgress } from '../progress.ts';
+import { deployVerdict, progressLine } from './verdict.ts';
+
+export interface WaitOptions {
+  readonly client: HttpClient;
+  readonly namespace: string;
+  readonly name: string;
+  readonly timeoutMs: number;
+}
+
+const tailLines = 10;
+
+/** Shows progress until every service runs as the file says. Throws DeployFailed with the instance, the reason and its last lines. */
+export async function waitForStack(options: WaitOptions): Promise<void> {
+  const { client, namespace, name, timeoutMs } = options;
+  const startedMs = performance.now();
+  const progress = createProgress();
+  let stack = await client.get(stacks, { namespace, name });
+  const generation = stack.metadata.generation ?? 1;
+  let trouble: { reason: string; sinceMs: number } | undefined;
+
+  try {
+    for (;;) {
+      const nowMs = performance.now();
+      const condition = stack.status?.conditions?.find((one) => one.type === 'Progressing' && one.status === 'False');
+      if (condition?.reason !== trouble?.reason)
+        trouble = condition ? { reason: condition.reason, sinceMs: nowMs } : undefined;
+      const verdict = deployVerdict({ stack, generation, troubleMs: trouble ? nowMs - trouble.sinceMs : 0 });
+      if (verdict.type === 'done') {
+        progress.end();
+        print(`${name} is running: ${progressLine(stack)} (${((nowMs - startedMs) / 1000).toFixed(1)} s)`);
+        return;
+      }
+      if (verdict.type === 'failed') throw await failure(options, verdict.message);
+      const leftMs = timeoutMs - (nowMs - startedMs);
+      if (leftMs <= 0)
+        throw await failure(options, `not there after ${Math.round(timeoutMs / 1000)} s: ${verdict.message}`);
+      progress.show(`${progressLine(stack)}  ${verdict.message}`.trim());
+      stack = await nextState(client, stack, Math.min(leftMs, trouble ? 500 : 5_000));
+    }
+  } finally {
+    progress.end();
+  }
+}
+
+/** The stack's next version, or itself when nothing came within `waitMs`. */
+async function nextState(client: HttpClient, stack: Stack, waitMs: number): Promise<Stack> {
+  const { namespace, name, resourceVersion = '' } = stack.metadata;
+  const signal = AbortSignal.timeout(waitMs);
+  try {
+    const selection = { ...(namespace ? { namespace } : {}), fieldSelector: `metadata.name=${name}` };
+    for await (const event of client.watch(stacks, { ...selection, resourceVersion, signal })) {
+      if (event.type === 'DELETED')
+        throw new FlotillaError('DeployFailed', `stack ${name} was removed by somebody else`);
+      if (event.type !== 'BOOKMARK') return event.object;
+    }
+  } catch (error) {
+    if (!signal.aborted && !isApiError(error, 'Expired')) throw error;
+  }
+  return client.get(stacks, { namespace, name });
+}
+
+/** Which instance, why, and its last words. */
+async function failure({ client, namespace, name }: WaitOptions, message: string): Promise<FlotillaError> {
+  const all =
+    (await client.list(pods, { namespace, labelSelector: `${labels.stack}=${name}` }).catch(() => undefined))?.items ??
+    [];
+  const culprit = all.find((pod) => message.includes(pod.metadata.name)) ?? all.find((pod) => !isPodReady(pod));
+  const words = culprit ? await lastWords(client, culprit) : '';
+  const text =
+    words === ''
+      ? ''
+      : `\nlast lines of ${culprit?.metadata.name}:\n${words
+          .split('\n')
+          .map((line) => `  | ${line}`)
+          .join('\n')}`;
+  return new FlotillaError('DeployFailed', `stack ${name}: ${message}${text}`, {
+    hint: culprit ? `flotilla logs ${culprit.metadata.name}, flotilla events ${name}` : `flotilla stack show ${name}`,
+  });
+}
+
+async function lastWords(client: HttpClient, pod: Pod): Promise<string> {
+  const ref = { namespace: pod.metadata.namespace ?? 'default', name: pod.metadata.name };
+  for (const previous of [false, true]) {
+    try {
+      const text = await readBody(
+        client.podLogs(ref, { tailLines, previous, signal: AbortSignal.timeout(5_000) }),
+        64 << 10,
+      );
+      if (text.trim() !== '') return text.trimEnd();
+    } catch (error) {
+      void messageOf(error); // a container that never started has no log
+    }
+  }
+  return '';
+}
