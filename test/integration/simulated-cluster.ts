@@ -1,0 +1,140 @@
+import { randomBytes } from 'node:crypto';
+import type { Client } from '../../src/client/client.ts';
+import { type Informer, startInformer } from '../../src/client/informer.ts';
+import { startControllers } from '../../src/controllers/start.ts';
+import { type Logger, silentLogger } from '../../src/lib/log.ts';
+import { Metrics } from '../../src/lib/metrics.ts';
+import { allKinds, namespaces, nodes, type Pod, pods } from '../../src/resources/kinds.ts';
+import { startWatchCache } from '../../src/server/cache/watch-cache.ts';
+import { createInProcessClient } from '../../src/server/in-process-client.ts';
+import { createCipher } from '../../src/server/registry/cipher.ts';
+import { createObjectCodec } from '../../src/server/registry/object-codec.ts';
+import { createRegistry } from '../../src/server/registry/registry.ts';
+import { readResourceVersions } from '../../src/server/registry/resource-version.ts';
+import { createMemoryStore } from '../../src/store/memory.ts';
+
+export interface SimulatedCluster {
+  readonly client: Client;
+  readonly metrics: Metrics;
+  readonly controllers: { stop(): Promise<void> };
+  addNode(name: string, memory?: string): Promise<void>;
+  /** The node's agent falls silent and does nothing any more. */
+  cut(name: string): void;
+  plug(name: string): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export interface ClusterOptions {
+  readonly failoverAfterMs?: number;
+  /** What an agent makes of a pod it starts; default: it runs and is ready. */
+  readonly outcomeOf?: (pod: Pod) => NonNullable<Pod['status']>;
+  readonly log?: Logger;
+}
+
+/**
+ * The real server parts (memory store, watch cache, registry, in-process client), all controllers, and agents that
+ * only write what a real one would: no container runs.
+ */
+export async function startSimulatedCluster(options: ClusterOptions = {}): Promise<SimulatedCluster> {
+  const store = createMemoryStore();
+  const codec = createObjectCodec(createCipher(randomBytes(32)), await readResourceVersions(store));
+  const cache = await startWatchCache({ store, kinds: allKinds, codec });
+  const registry = createRegistry({ store, cache, codec });
+  const client = createInProcessClient({ registry, cache, grid: 'main' });
+  const metrics = new Metrics();
+  const heard = new Map<string, number>();
+  const cutNodes = new Set<string>();
+  const listeners = new Set<(grid: string, node: string) => void>();
+  let address = 2;
+
+  await client.create(namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'default' } });
+  const controllers = startControllers({
+    clientFor: () => client,
+    grids: ['main'],
+    liveness: {
+      lastHeardMs: (_grid, node) => heard.get(node),
+      onChange: (listener) => {
+        listeners.add(listener);
+        return () => listeners.delete(listener);
+      },
+    },
+    settings: { failoverAfterMs: options.failoverAfterMs ?? 10_000, podRange: '10.80.0.0/12', nodePrefixLength: 24 },
+    log: options.log ?? silentLogger,
+    metrics,
+  });
+  const pings = setInterval(() => {
+    for (const node of heard.keys()) if (!cutNodes.has(node)) heard.set(node, performance.now());
+  }, 20);
+  const agent: Informer<Pod> = startInformer({ client, kind: pods, onChange: (_key, pod) => void act(pod) });
+
+  async function act(pod: Pod | undefined): Promise<void> {
+    const nodeName = pod?.spec.nodeName;
+    if (!pod || !nodeName || cutNodes.has(nodeName)) return;
+    const ref = { namespace: pod.metadata.namespace, name: pod.metadata.name };
+    try {
+      if (pod.metadata.deletionTimestamp)
+        await client.delete(pods, ref, { gracePeriodSeconds: 0, uid: pod.metadata.uid ?? '' });
+      else if ((pod.status?.phase ?? 'Pending') === 'Pending') {
+        const status = options.outcomeOf?.(pod) ?? readyStatus(`10.80.0.${address++}`);
+        await client.patch(pods, ref, { type: 'strategic', subresource: 'status', body: { status } });
+      }
+    } catch (error) {
+      if (!(error instanceof Error && /not found|Precondition/i.test(error.message))) throw error;
+    }
+  }
+
+  async function reportReady(name: string): Promise<void> {
+    const conditions = [{ type: 'Ready', status: 'True', reason: 'AgentReady' }];
+    await client.patch(nodes, { name }, { type: 'strategic', subresource: 'status', body: { status: { conditions } } });
+  }
+
+  return {
+    client,
+    metrics,
+    controllers,
+    addNode: async (name, memory = '4Gi') => {
+      heard.set(name, performance.now());
+      const metadata = { name, labels: { 'kubernetes.io/hostname': name } };
+      await client.create(nodes, { apiVersion: 'v1', kind: 'Node', metadata, spec: {} });
+      const status = { allocatable: { cpu: '4', memory, pods: '100' }, conditions: [{ type: 'Ready', status: 'True' }] };
+      await client.patch(nodes, { name }, { type: 'strategic', subresource: 'status', body: { status } });
+    },
+    cut: (name) => void cutNodes.add(name),
+    plug: async (name) => {
+      cutNodes.delete(name);
+      heard.set(name, performance.now());
+      for (const listener of listeners) listener('main', name);
+      await reportReady(name);
+      for (const pod of agent.list()) if (pod.spec.nodeName === name) await act(pod);
+    },
+    stop: async () => {
+      clearInterval(pings);
+      await controllers.stop();
+      await agent.stop();
+      await cache.stop();
+      await store.close();
+    },
+  };
+}
+
+export function readyStatus(podIP: string): NonNullable<Pod['status']> {
+  return {
+    phase: 'Running',
+    podIP,
+    podIPs: [{ ip: podIP }],
+    conditions: [{ type: 'Ready', status: 'True', lastTransitionTime: `${new Date().toISOString().slice(0, 19)}Z` }],
+  };
+}
+
+/** Asks until it no longer throws; throws its last complaint after the deadline. */
+export async function eventually<T>(check: () => Promise<T>, timeoutMs = 5_000): Promise<T> {
+  const endMs = performance.now() + timeoutMs;
+  for (;;) {
+    try {
+      return await check();
+    } catch (error) {
+      if (performance.now() > endMs) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+}
