@@ -1,7 +1,7 @@
 import { ApiError, badRequest } from './api-error.ts';
+import { checkedBase64, checkedQuantity, checkedTime, UnmarshalError } from './decode-scalars.ts';
 import { findDuplicateKeys } from './duplicate-keys.ts';
 import { isDeeperThan, isObject, pathText } from './json.ts';
-import { isQuantity, quantityPattern } from './quantity.ts';
 import type { FieldType, JsonObject, Message, Scalar } from './schema.ts';
 
 /** What to do with fields that the table does not have: refuse, keep quiet about them, or warn. Unknown ones are dropped. */
@@ -33,9 +33,6 @@ export interface DecodeContext {
   readonly path: (string | number)[];
   readonly problems: string[];
 }
-
-/** A value of the wrong type; its message is Go's, which clients know. */
-export class UnmarshalError extends Error {}
 
 /** Beyond this many problems nobody reads on. */
 const maxProblems = 100;
@@ -230,32 +227,6 @@ function decodeScalar(context: DecodeContext, type: Scalar, value: unknown, pare
       return withoutDepth(context, value);
   }
   throw mismatch(context, value, type, parent);
-}
-
-function checkedBase64(value: string): string {
-  // The value itself stays out of the message: it is a secret's.
-  if (!/^[A-Za-z0-9+/\r\n]*={0,2}[\r\n]*$/.test(value) || value.replace(/[\r\n]/g, '').length % 4 !== 0) {
-    throw new UnmarshalError('illegal base64 data');
-  }
-  return value;
-}
-
-const rfc3339 = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/;
-
-function checkedTime(value: string): string {
-  if (rfc3339.test(value) && !Number.isNaN(Date.parse(value))) return value;
-  const quoted = JSON.stringify(value);
-  throw new UnmarshalError(
-    `parsing time ${quoted} as "2006-01-02T15:04:05Z07:00": cannot parse ${quoted} as an RFC 3339 time`,
-  );
-}
-
-function checkedQuantity(value: number | string): string {
-  const text = String(value);
-  if (isQuantity(text)) return text;
-  throw new UnmarshalError(
-    `quantities must match the regular expression '${quantityPattern}': ${JSON.stringify(text)}`,
-  );
 }
 
 const maxDepth = 64;
