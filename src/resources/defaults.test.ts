@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { decodeValue } from './decode.ts';
 import { applyDefaults, prepareForCreate } from './defaults.ts';
 import type { Kind } from './kind.ts';
-import { configMaps, deployments, namespaces, pods, secrets, services, stacks } from './kinds.ts';
+import { configMaps, deployments, namespaces, nodes, pods, secrets, services, stacks } from './kinds.ts';
 import type { ApiObject } from './object.ts';
 import type { JsonObject } from './schema.ts';
 
@@ -149,6 +149,8 @@ test('the status that an object starts with', () => {
   assert.deepEqual(prepareForCreate(namespaces, namespace).status, { phase: 'Active' });
   const stack = defaulted(stacks, { metadata, spec: {}, status: { inventory: ['x'] } });
   assert.equal(prepareForCreate(stacks, stack).status, undefined);
+  const node = defaulted(nodes, { metadata: { name: 'h1' }, status: { capacity: { cpu: '2' } } });
+  assert.deepEqual(prepareForCreate(nodes, node).status, { capacity: { cpu: '2' } });
   const configMap = defaulted(configMaps, { metadata, data: { a: 'b' } });
   assert.deepEqual(prepareForCreate(configMaps, configMap), configMap);
 });

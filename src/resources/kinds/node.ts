@@ -106,6 +106,8 @@ export const nodes = defineKind<Node>({
       { priority: 1 },
     ),
   ],
+  // An agent registers its node together with what it has seen of it.
+  prepareForCreate: (node) => node,
   validate: (node, errors) => {
     node.spec.podCIDRs?.forEach((range, index) => {
       for (const problem of ipRange(range)) errors.push(invalid(`spec.podCIDRs[${index}]`, range, problem));
