@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { basename, dirname, resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { isApiError } from '../../client/api-error.ts';
 import type { HttpClient } from '../../client/http-client.ts';
@@ -65,14 +65,13 @@ function readStack(flags: DeployFlags): Stack {
     readFile: (file) => readFileSync(file),
     environment: process.env,
     set: Object.fromEntries(flags.set.map(parseSet)),
-    projectName: flags.name ?? basename(dirname(path)),
-    ...(flags.name === undefined ? {} : { name: flags.name }),
+    projectName: flags.name,
   });
   for (const warning of parsed.warnings) process.stderr.write(`warning: ${warning}\n`);
   return {
     apiVersion: 'flotilla.dev/v1alpha1',
     kind: 'Stack',
-    metadata: { name: parsed.name, namespace: flags.namespace ?? parsed.name },
+    metadata: { name: parsed.name, namespace: flags.namespace ?? parsed.namespace },
     spec: parsed.spec,
   };
 }
