@@ -25,6 +25,8 @@ export const annotations = {
   ordinal: 'flotilla.dev/ordinal',
   /** On pods: Compose's `user` when it is a name, which `runAsUser` cannot hold. */
   user: 'flotilla.dev/user',
+  /** On a Stack that is about to be deleted: `true` when its Volumes, and all files in them, go with it. */
+  removeVolumes: 'flotilla.dev/remove-volumes',
   deploymentRevision: 'deployment.kubernetes.io/revision',
 } as const;
 

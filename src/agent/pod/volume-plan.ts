@@ -58,12 +58,21 @@ export function planVolumes(
       problems.push(planned);
       continue;
     }
+    if (mount.subPath && !(planned.type === 'files' && planned.files.some((file) => file.path === mount.subPath))) {
+      problems.push(`volume "${mount.name}" has no file "${mount.subPath}"`);
+      continue;
+    }
     volumes.push(planned);
     const isReadOnly = mount.readOnly === true || planned.type === 'files' || isReadOnlyClaim(volume);
     mounts.push(
       planned.type === 'volume'
         ? { type: 'volume', source: planned.name, target: mount.mountPath, readOnly: isReadOnly }
-        : { type: 'bind', source: planned.path, target: mount.mountPath, readOnly: isReadOnly },
+        : {
+            type: 'bind',
+            source: mount.subPath ? join(planned.path, mount.subPath) : planned.path,
+            target: mount.mountPath,
+            readOnly: isReadOnly,
+          },
     );
   }
   return { volumes, mounts, problems };

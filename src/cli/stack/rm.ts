@@ -3,7 +3,7 @@ import { isApiError } from '../../client/api-error.ts';
 import type { Client } from '../../client/client.ts';
 import { FlotillaError } from '../../lib/errors.ts';
 import { type Stack, stacks, volumes } from '../../resources/kinds.ts';
-import { labels } from '../../resources/names.ts';
+import { annotations, labels } from '../../resources/names.ts';
 import { parseDurationMs } from '../durations.ts';
 import { print } from '../output.ts';
 import { withSession } from '../session.ts';
@@ -21,8 +21,11 @@ export async function rm(
     for (const stack of found) {
       const { namespace = '', name } = stack.metadata;
       const owned = (await client.list(volumes, { namespace, labelSelector: `${labels.stack}=${name}` })).items;
-      // Before the stack: once its namespace is being removed, its objects can no longer be listed apart.
-      if (flags.volumes) for (const volume of owned) await remove(client, volume.metadata);
+      // The stack takes them along: deleted before it they would be made again, after it its namespace could not go.
+      if (flags.volumes) {
+        const body = { metadata: { annotations: { [annotations.removeVolumes]: 'true' } } };
+        await client.patch(stacks, { namespace, name }, { type: 'merge', body });
+      }
       await client.delete(stacks, { namespace, name }, { propagationPolicy: 'Background' });
       await waitUntilGone(client, stack, timeoutMs);
       print(`${name} removed`);
@@ -34,12 +37,6 @@ export async function rm(
         );
     }
   });
-
-  async function remove(client: Client, meta: { namespace?: string; name: string }): Promise<void> {
-    await client.delete(volumes, { namespace: meta.namespace, name: meta.name }).catch((error) => {
-      if (!isApiError(error, 'NotFound')) throw error;
-    });
-  }
 }
 
 async function waitUntilGone(client: Client, stack: Stack, timeoutMs: number): Promise<void> {

@@ -15,6 +15,7 @@ const observe = (given: Partial<NodeObservation>): NodeObservation => ({
   ...given,
 });
 const lost = samplePod({ name: 'a', nodeName: 'h1', isReady: true, isLost: true });
+const notReady = sampleNode('h1', { ready: 'False' });
 const unknown = sampleNode('h1', { ready: 'Unknown' });
 
 describe('node lifecycle plan', () => {
@@ -33,7 +34,8 @@ describe('node lifecycle plan', () => {
       [],
       2_900,
     ],
-    ['heard again and spoken for', { nowMs: 30_100, lastHeardMs: 30_000, pods: [lost] }, ['unmarkLost'], 2_900],
+    ['heard again, not ready', { nowMs: 30_100, lastHeardMs: 30_000, node: notReady, pods: [lost] }, [], 2_900],
+    ['heard again and ready', { nowMs: 30_100, lastHeardMs: 30_000, pods: [lost] }, ['unmarkLost'], 2_900],
     [
       'a finished pod is not lost',
       { nowMs: 10_000, pods: [samplePod({ name: 'a', phase: 'Succeeded' })] },

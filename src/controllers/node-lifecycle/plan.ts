@@ -32,8 +32,8 @@ export interface NodePlan {
 export const suspectAfterMs = 3_000;
 
 /**
- * Silent for `failover.after` → Unknown, and its pods are lost. Heard again *and* spoken for by its agent (Ready is no
- * longer Unknown: the agent writes its pods first, then its node) → its pods count again. A ping alone is not enough:
+ * Silent for `failover.after` → Unknown, and its pods are lost. Heard again *and* ready, as its agent says (which writes its
+ * pods first, then its node) → its pods count again. A ping alone is not enough:
  * after a reboot the pods' statuses are from before it.
  */
 export function planNode(observed: NodeObservation): NodePlan {
@@ -54,7 +54,7 @@ export function planNode(observed: NodeObservation): NodePlan {
     };
   }
   const isHeard = observed.lastHeardMs !== undefined && nowMs - observed.lastHeardMs < failoverAfterMs;
-  const isSpokenFor = isHeard && ready !== undefined && ready.status !== 'Unknown';
+  const isSpokenFor = isHeard && ready?.status === 'True';
   const back = isSpokenFor ? pods.filter(isPodLost).map((pod) => ({ type: 'unmarkLost' as const, pod })) : [];
   const suspect = isHeard && silentMs >= suspectAfterMs ? [{ type: 'noteSuspect' as const, silentMs }] : [];
   const nextMs =

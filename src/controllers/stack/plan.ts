@@ -128,7 +128,8 @@ function surplus({ compiled, made }: StackObservation): StackStep[] {
 function removal(observed: StackObservation): StackStep[] {
   const { stack, made } = observed;
   if (!stack.metadata.finalizers?.includes(stackFinalizer)) return [];
-  const removable = made.filter((one) => one.kind !== (volumes as Kind));
+  const hasVolumesToo = stack.metadata.annotations?.[annotations.removeVolumes] === 'true';
+  const removable = made.filter((one) => hasVolumesToo || one.kind !== (volumes as Kind));
   const isWorkload = (one: Observed) => one.kind.kind === 'Deployment' || one.kind.kind === 'Pod';
   const isLeft = removable.some(isWorkload) || observed.podCount > 0;
   const now = isLeft ? removable.filter(isWorkload) : removable;
