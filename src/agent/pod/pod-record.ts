@@ -5,8 +5,17 @@ import type { Environment } from './environment.ts';
 import { attemptOf, graceSecondsOf, hasEnded, isAlive, type PodLocal } from './plan.ts';
 import type { ProbeState } from './probe-state.ts';
 
-export interface Problem {
+export interface Failure {
   /** A waiting reason of Kubernetes. */
+  readonly reason: string;
+  /** The reason from the second time on. */
+  readonly repeatedReason?: string;
+  readonly message: string;
+}
+
+export interface Problem {
+  /** The first reason: failures of one kind are counted together. */
+  readonly kind: string;
   readonly reason: string;
   readonly message: string;
   readonly failures: number;
@@ -56,6 +65,8 @@ export class PodRecord {
       this.problem = undefined;
       if (container.hostPorts.length > 0) this.boundPorts = container.hostPorts;
     }
+    // Somebody else took a random port meanwhile: the next attempt gets another one.
+    if (container.error && /already (allocated|in use)/.test(container.error)) this.boundPorts = [];
     if (this.stopping?.containerId === container.id && !isAlive(container)) this.stopping = undefined;
   }
 
@@ -66,10 +77,11 @@ export class PodRecord {
   }
 
   /** Something failed: the next try comes later each time, at most every five minutes. */
-  fail(reason: string, message: string, nowMs: number): void {
-    const failures = this.problem?.reason === reason ? this.problem.failures + 1 : 1;
+  fail(failure: Failure, nowMs: number): void {
+    const failures = this.problem?.kind === failure.reason ? this.problem.failures + 1 : 1;
     const delayMs = Math.min(300_000, 1_000 * 2 ** Math.min(failures - 1, 20));
-    this.problem = { reason, message, failures, retryAtMs: nowMs + delayMs };
+    const reason = failures > 1 ? (failure.repeatedReason ?? failure.reason) : failure.reason;
+    this.problem = { kind: failure.reason, reason, message: failure.message, failures, retryAtMs: nowMs + delayMs };
   }
 
   local(isNetworkReady: boolean): PodLocal {

@@ -127,6 +127,7 @@ function renderState(input: PodStatusInput, newest: ContainerObservation | undef
   const isEnding = pod.metadata.deletionTimestamp !== undefined || isPodFinished(pod) || input.refusal !== undefined;
   if (isEnding || !isRestarted(pod, newest)) return { terminated: terminatedOf(newest) };
   if (waiting) return { waiting };
+  if (newest.error) return { waiting: { reason: 'RunContainerError', message: newest.error } };
   const delayMs = crashDelayMs(input.crashes);
   if (delayMs === 0) return { terminated: terminatedOf(newest) };
   const { namespace, name } = pod.metadata;

@@ -29,7 +29,9 @@ const zeroTime = '0001-01-01T00:00:00Z';
 
 export function parseInspect(answer: unknown): ContainerObservation {
   const given = answer as InspectAnswer;
-  const state = parseState(given.State.Status);
+  // A start that failed leaves it `created`, with the error: it had its chance and ended.
+  const hasFailed = given.State.Status === 'created' && Boolean(given.State.Error);
+  const state = hasFailed ? 'exited' : parseState(given.State.Status);
   const startedAt = given.State.StartedAt;
   const finishedAt = given.State.FinishedAt;
   const hasEnded = state === 'exited' || state === 'dead';

@@ -1,0 +1,116 @@
+import { chmod, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { Exec } from '../../lib/exec.ts';
+import type { FilePlan, PodDirectories, PodVolumePlan } from '../pod/volume-plan.ts';
+
+/** The directories of pods: `<data>/pods/<uid>` on disk, `<data>/memory/<uid>` in memory. */
+export interface PodFiles {
+  directories(uid: string): PodDirectories;
+  /** Makes what is planned; idempotent. Named volumes are the engine's and not touched here. */
+  apply(uid: string, volumes: readonly PodVolumePlan[]): Promise<void>;
+  /** Writes a file of the pod's own and gives its path. */
+  write(uid: string, name: string, text: string): Promise<string>;
+  remove(uid: string): Promise<void>;
+  /** Pods that have left something behind. */
+  list(): Promise<readonly string[]>;
+}
+
+export interface PodFilesOptions {
+  readonly dataDirectory: string;
+  readonly exec: Exec;
+  /** False: secrets are written to disk as well; only for tests without the right to mount. Default true. */
+  readonly mountMemory?: boolean;
+}
+
+const memoryLimit = '256m';
+
+export function createPodFiles(options: PodFilesOptions): PodFiles {
+  const { dataDirectory, exec } = options;
+  const diskRoot = join(dataDirectory, 'pods');
+  const memoryRoot = join(dataDirectory, 'memory');
+  let memoryMounted: Promise<void> | undefined;
+
+  const mountMemory = async (): Promise<void> => {
+    await mkdir(memoryRoot, { recursive: true, mode: 0o700 });
+    if (options.mountMemory === false || (await mountPoints()).has(memoryRoot)) return;
+    await exec(['mount', '-t', 'tmpfs', '-o', `size=${memoryLimit},mode=0700`, 'flotilla', memoryRoot]);
+  };
+  const directories = (uid: string): PodDirectories => ({ disk: join(diskRoot, uid), memory: join(memoryRoot, uid) });
+
+  return {
+    directories,
+    async apply(uid, volumes) {
+      await mkdir(join(diskRoot, uid), { recursive: true, mode: 0o711 });
+      for (const volume of volumes) {
+        if (volume.type === 'files') {
+          memoryMounted ??= mountMemory();
+          await memoryMounted.catch((error) => {
+            memoryMounted = undefined;
+            throw error;
+          });
+          await syncFiles(volume.path, volume.files);
+        } else if (volume.type === 'directory') {
+          await mkdir(volume.path, { recursive: true, mode: volume.mode });
+          if (volume.isOurs) await chmod(volume.path, volume.mode); // whatever the umask is
+        } else if (volume.type === 'tmpfs') {
+          await mkdir(volume.path, { recursive: true });
+          if (options.mountMemory === false || (await mountPoints()).has(volume.path)) continue;
+          const size = volume.sizeBytes === undefined ? '' : `,size=${volume.sizeBytes}`;
+          await exec(['mount', '-t', 'tmpfs', '-o', `mode=0777${size}`, 'flotilla', volume.path]);
+        }
+      }
+    },
+    async write(uid, name, text) {
+      const path = join(diskRoot, uid, name);
+      await mkdir(dirname(path), { recursive: true, mode: 0o711 });
+      await writeFile(path, text, { mode: 0o644 });
+      return path;
+    },
+    async remove(uid) {
+      const { disk, memory } = directories(uid);
+      for (const path of await mountPoints()) {
+        if (path.startsWith(`${disk}/`)) await exec(['umount', path]);
+      }
+      await rm(disk, { recursive: true, force: true });
+      await rm(memory, { recursive: true, force: true });
+    },
+    list: async () => [...new Set((await Promise.all([diskRoot, memoryRoot].map(names))).flat())],
+  };
+}
+
+/** Makes a directory hold exactly these files. Each is replaced as a whole: a reader sees the old or the new one. */
+export async function syncFiles(directory: string, files: readonly FilePlan[]): Promise<void> {
+  await mkdir(directory, { recursive: true, mode: 0o755 });
+  const wanted = new Set(files.map((file) => join(directory, file.path)));
+  for (const entry of await readdir(directory, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name);
+    if (!entry.isDirectory() && !wanted.has(path)) await rm(path, { force: true });
+  }
+  for (const file of files) {
+    const path = join(directory, file.path);
+    await mkdir(dirname(path), { recursive: true, mode: 0o755 });
+    const temporary = join(dirname(path), `.${file.path.split('/').pop()}.new`);
+    await writeFile(temporary, file.data, { mode: file.mode });
+    await chmod(temporary, file.mode); // whatever the umask is
+    await rename(temporary, path);
+  }
+}
+
+async function mountPoints(): Promise<Set<string>> {
+  const text = await readFile('/proc/self/mountinfo', 'utf8');
+  return new Set(text.split('\n').map((line) => unescapeOctal(line.split(' ')[4] ?? '')));
+}
+
+/** proc(5): space, tab, newline and backslash are written as octal. */
+function unescapeOctal(path: string): string {
+  return path.replace(/\\([0-7]{3})/g, (_whole, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
+}
+
+async function names(directory: string): Promise<string[]> {
+  try {
+    return await readdir(directory);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
+}

@@ -1,0 +1,69 @@
+import { mkdir } from 'node:fs/promises';
+import { startDnsServer } from '../adapters/dns/server.ts';
+import { buildZone } from '../adapters/dns/zone.ts';
+import { createHostGateway } from '../adapters/overlay/host-gw.ts';
+import { createDockerRuntime } from '../adapters/runtime/docker.ts';
+import { systemClock } from '../lib/clock.ts';
+import { exec } from '../lib/exec.ts';
+import { startAgentParts } from './agent.ts';
+import type { AgentOptions, RunningAgent } from './agent-options.ts';
+import { openIdentity } from './identity.ts';
+import { findHostAddress, interfaceOf } from './network/host-address.ts';
+
+export type { AgentOptions, RunningAgent } from './agent-options.ts';
+
+const clusterDomain = 'cluster.local';
+
+/**
+ * Joins when this machine has not yet, then runs pods until `stop`, which leaves them running. Rejects when a server
+ * refuses the node; waits while none can be reached and the node has not joined.
+ */
+export async function startAgent(options: AgentOptions, signal?: AbortSignal): Promise<RunningAgent> {
+  const log = options.log.with({ role: 'agent' });
+  await mkdir(options.dataDirectory, { recursive: true, mode: 0o711 });
+  const identity = await openIdentity({ ...options, log }, signal ?? new AbortController().signal);
+  const { state } = identity.file;
+  const host =
+    options.addresses && options.addresses.length > 0
+      ? { addresses: options.addresses, interfaceName: await interfaceOf(options.addresses, exec) }
+      : await findHostAddress(state.servers[0] ?? '', exec).then(({ address, interfaceName }) => ({
+          addresses: [address],
+          interfaceName,
+        }));
+  return startAgentParts({
+    options: { ...options, log },
+    identity,
+    addresses: host.addresses,
+    trustedInterfaces: host.interfaceName === undefined ? [] : [host.interfaceName],
+    domain: clusterDomain,
+    runtime: createDockerRuntime({ log, ...(options.dockerSocket ? { socketPath: options.dockerSocket } : {}) }),
+    overlay: createHostGateway({ exec, log }),
+    startDns: (address) =>
+      startDnsServer({ addresses: [{ address, port: options.dnsPort ?? 53 }], domain: clusterDomain, log }),
+    buildZone: (services, slices) => buildZone({ domain: clusterDomain, services, slices }),
+    exec,
+    clock: systemClock,
+  });
+}
+
+/** `startAgent` until SIGTERM or SIGINT. */
+export async function runAgent(options: AgentOptions): Promise<void> {
+  const abort = new AbortController();
+  const stopped = new Promise<void>((resolve) => {
+    const stop = () => {
+      abort.abort(new Error('the agent was told to stop'));
+      resolve();
+    };
+    process.once('SIGTERM', stop);
+    process.once('SIGINT', stop);
+  });
+  let agent: RunningAgent;
+  try {
+    agent = await startAgent(options, abort.signal);
+  } catch (error) {
+    if (abort.signal.aborted) return;
+    throw error;
+  }
+  await stopped;
+  await agent.stop();
+}

@@ -1,0 +1,72 @@
+import type { ContainerRuntime } from '../../adapters/runtime/port.ts';
+import type { Client } from '../../client/client.ts';
+import { type Informer, startInformer } from '../../client/informer.ts';
+import type { Logger } from '../../lib/log.ts';
+import { WorkQueue } from '../../lib/work-queue.ts';
+import { type Volume, volumes } from '../../resources/kinds.ts';
+import { hostLabels } from '../../resources/names.ts';
+import { engineVolumeName } from '../pod/volume-plan.ts';
+
+export interface VolumeKeeperOptions {
+  readonly client: Client;
+  readonly runtime: ContainerRuntime;
+  readonly grid: string;
+  readonly nodeName: string;
+  readonly log: Logger;
+}
+
+const timeoutMs = 10_000;
+
+/**
+ * The named volumes of this node: made and reported `Bound` as soon as the Volume object is placed here; removed with
+ * their data when the object's deletion is seen. Never by absence: a server that lost its memory must not cost data.
+ */
+export function startVolumeKeeper(options: VolumeKeeperOptions): { stop(): Promise<void> } {
+  const { client, runtime, grid, nodeName, log } = options;
+  const deleted = new Map<string, Volume>();
+  const queue = new WorkQueue({
+    work: async (key) => {
+      const volume = informer.get(key);
+      if (volume) {
+        deleted.delete(key);
+        if (volume.status?.phase !== 'Bound') await bind(volume);
+      } else if (deleted.has(key)) {
+        const [namespace = '', name = ''] = key.split('/');
+        await runtime.removeVolume(engineVolumeName(grid, namespace, name));
+        deleted.delete(key);
+        log.info('volume removed', { namespace, volume: name });
+      }
+    },
+    backoff: { initialMs: 500, maxMs: 30_000 },
+    onError: (key, error, failures) => log.warn('volume failed, trying again', { volume: key, failures, error }),
+  });
+
+  const bind = async (volume: Volume): Promise<void> => {
+    const { namespace = 'default', name } = volume.metadata;
+    await runtime.ensureVolume(engineVolumeName(grid, namespace, name), {
+      [hostLabels.grid]: grid,
+      [hostLabels.volumeNamespace]: namespace,
+      [hostLabels.volumeName]: name,
+    });
+    const patch = { type: 'merge', subresource: 'status', body: { status: { phase: 'Bound' } } } as const;
+    await client.patch(volumes, { namespace, name }, patch, { signal: AbortSignal.timeout(timeoutMs) });
+  };
+
+  const informer: Informer<Volume> = startInformer({
+    client,
+    kind: volumes,
+    fieldSelector: `spec.nodeName=${nodeName}`,
+    onChange: (key, volume, old) => {
+      if (!volume && old) deleted.set(key, old);
+      queue.add(key);
+    },
+    log,
+  });
+
+  return {
+    async stop() {
+      await informer.stop();
+      await queue.stop();
+    },
+  };
+}

@@ -1,0 +1,56 @@
+import type { ContainerRuntime } from '../../adapters/runtime/port.ts';
+import type { Client } from '../../client/client.ts';
+import type { EventRecorder } from '../../client/events.ts';
+import type { Clock } from '../../lib/clock.ts';
+import type { Logger } from '../../lib/log.ts';
+import type { Pod } from '../../resources/kinds.ts';
+import type { PodFiles } from '../disk/pod-files.ts';
+import type { PodNetwork } from '../network/pod-network.ts';
+import type { Refusal } from './admission.ts';
+import type { ImagePuller } from './image-puller.ts';
+import type { PodRecord } from './pod-record.ts';
+import type { ReferenceReader } from './references.ts';
+import type { PodStep } from './step.ts';
+
+/** What the steps of all pods work with. */
+export interface PodServices {
+  readonly grid: string;
+  readonly nodeName: string;
+  readonly networkName: string;
+  readonly domain: string;
+  readonly runtime: ContainerRuntime;
+  readonly puller: ImagePuller;
+  readonly files: PodFiles;
+  readonly references: ReferenceReader;
+  readonly network: Pick<PodNetwork, 'isReady' | 'pool'>;
+  readonly client: Client;
+  readonly events: EventRecorder;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly hostAddresses: () => readonly string[];
+  /** Puts address assignments on disk. */
+  readonly saveState: () => Promise<void>;
+  readonly admit: (pod: Pod) => Refusal | undefined;
+}
+
+export interface StepContext extends PodServices {
+  readonly record: PodRecord;
+  /** The newest object; steps that need one are only planned with one. */
+  readonly pod: Pod | undefined;
+  /** Plan this pod again, now or later. */
+  readonly wake: (afterMs?: number) => void;
+}
+
+/** `stop`: the rest of the plan no longer holds; plan again. */
+export type StepOutcome = 'continue' | 'stop';
+
+export type StepRunner<T extends PodStep['type']> = (
+  step: Extract<PodStep, { readonly type: T }>,
+  context: StepContext,
+) => Promise<StepOutcome>;
+
+/** For steps that are only planned for pods that exist. */
+export function podOf(context: StepContext): Pod {
+  if (!context.pod) throw new Error(`pod ${context.record.uid} has no object`);
+  return context.pod;
+}

@@ -1,0 +1,275 @@
+import type { PodStatus } from 'kubernetes-types/core/v1.js';
+import type { ContainerObservation } from '../../adapters/runtime/port.ts';
+import { messageOf } from '../../lib/errors.ts';
+import type { Histogram, Metrics } from '../../lib/metrics.ts';
+import { WorkQueue, type WorkResult } from '../../lib/work-queue.ts';
+import type { Pod } from '../../resources/kinds.ts';
+import { annotations, hostLabels } from '../../resources/names.ts';
+import { planPod } from './plan.ts';
+import { createPodProbes } from './pod-probes.ts';
+import { PodRecord } from './pod-record.ts';
+import type { PodServices, StepContext } from './pod-services.ts';
+import { renderPodStatus } from './status.ts';
+import { createStatusWriter, type PodReport } from './status-writer.ts';
+import { describeStep, type PodStep } from './step.ts';
+import { runStep } from './steps/run-step.ts';
+
+/** All pods of this node: from what is desired and what the engine shows to steps, one flight a pod. */
+export interface Pods {
+  /** Assigned to this node, new or changed. */
+  upsert(pod: Pod): void;
+  /** No longer assigned; with its last state. */
+  drop(pod: Pod): void;
+  /** The list of a server has been seen in full: what nobody wants may be stopped from now on. */
+  markSynced(): void;
+  /** Everything that the engine has. */
+  resync(containers: readonly ContainerObservation[]): void;
+  /** One container may have changed. */
+  look(containerId: string): void;
+  /** Something that all may wait for has changed. */
+  wakeAll(): void;
+  find(namespace: string, name: string): PodRecord | undefined;
+  records(): Iterable<PodRecord>;
+  stop(): Promise<void>;
+}
+
+export interface PodsOptions {
+  readonly services: PodServices;
+  readonly metrics: Metrics;
+  /** Pods that left an address or files behind, by uid, as found at start. */
+  readonly leftovers: ReadonlySet<string>;
+  /** The set of desired pods changed. */
+  readonly onChange?: () => void;
+}
+
+const podsAtOnce = 16;
+/** A plan that has not come to rest after so many rounds waits a little: a bug must not burn the host. */
+const maxRounds = 20;
+
+export function startPods(options: PodsOptions): Pods {
+  const { services } = options;
+  const { clock, log, runtime } = services;
+  const records = new Map<string, PodRecord>();
+  const reconciles = options.metrics.counter('flotilla_agent_reconciles_total', 'Plans made for pods, by result.');
+  const durations = options.metrics.histogram('flotilla_agent_step_seconds', 'Duration of the steps of pods.');
+  options.metrics.gauge('flotilla_agent_pods', 'Pods that the agent knows.', () => records.size);
+  let isSynced = false;
+  let hasEngineState = false;
+
+  const queue = new WorkQueue({
+    work: (uid) => work(uid),
+    concurrency: podsAtOnce,
+    backoff: { initialMs: 200, maxMs: 10_000 },
+    onError: (uid, error, failures) => {
+      const metadata = records.get(uid)?.pod?.metadata;
+      reconciles.add({ result: 'error' });
+      log.warn('pod step failed', { pod: metadata?.name, namespace: metadata?.namespace, uid, failures, error });
+    },
+  });
+  const writer = createStatusWriter({ client: services.client, clock, log, render });
+  const probes = createPodProbes({
+    services,
+    onReadiness: (record) => writer.update(record.uid),
+    onDead: (record) => queue.add(record.uid),
+  });
+
+  async function work(uid: string): Promise<WorkResult> {
+    const record = records.get(uid);
+    if (!record || !hasEngineState) return;
+    for (let round = 0; round < maxRounds; round++) {
+      if (!record.isDesired && !isSynced) return;
+      if (record.containers.size > 0 && record.admission === 'unknown') record.admission = 'admitted';
+      const nowMs = clock.monotonicMs();
+      const desired = record.isDesired ? record.pod : undefined;
+      const steps = planPod(desired, [...record.containers.values()], record.local(services.network.isReady), nowMs);
+      reconciles.add({ result: 'ok' });
+      const wait = await runSteps(record, steps);
+      report(record);
+      if (!record.isDesired && record.containers.size === 0 && record.address === undefined && !record.hasFiles) {
+        return forget(record);
+      }
+      if (wait) return wait.untilMs === undefined ? undefined : { againAfterMs: Math.max(1, wait.untilMs - nowMs) };
+      if (steps.length === 0) return;
+    }
+    log.warn('pod does not come to rest', { uid, pod: record.pod?.metadata.name });
+    return { againAfterMs: 1_000 };
+  }
+
+  /** The wait that the plan ends with, if it got so far. */
+  async function runSteps(
+    record: PodRecord,
+    steps: readonly PodStep[],
+  ): Promise<Extract<PodStep, { type: 'wait' }> | undefined> {
+    const context: StepContext = {
+      ...services,
+      record,
+      pod: record.pod,
+      wake: (afterMs) => (afterMs === undefined ? queue.add(record.uid) : queue.addAfter(record.uid, afterMs)),
+    };
+    let isWaitingForStop = false;
+    for (const step of steps) {
+      if (step.type === 'wait') return step;
+      const outcome = await timed(step, durations, () => runStep(step, context));
+      log.debug('pod step', { uid: record.uid, pod: record.pod?.metadata.name, step: describeStep(step), outcome });
+      if (outcome === 'stop') return undefined;
+      isWaitingForStop ||= step.type === 'stop';
+    }
+    return isWaitingForStop ? { type: 'wait', why: 'stopping' } : undefined;
+  }
+
+  function report(record: PodRecord): void {
+    probes.track(record);
+    if (record.isDesired) writer.update(record.uid);
+  }
+
+  function forget(record: PodRecord): void {
+    probes.forget(record.uid);
+    writer.forget(record.uid);
+    records.delete(record.uid);
+  }
+
+  function render(uid: string, written: PodStatus | undefined): PodReport | undefined {
+    const record = records.get(uid);
+    if (!record?.pod || !record.isDesired) return undefined;
+    const pod = written ? withWritten(record.pod, written) : record.pod;
+    const waiting = waitingOf(record);
+    const status = renderPodStatus({
+      pod,
+      containers: [...record.containers.values()],
+      podAddresses: record.address === undefined ? (record.newest?.addresses ?? []) : [record.address],
+      hostAddresses: services.hostAddresses(),
+      isProbedReady: record.probe?.containerId === record.newest?.id && record.probe?.isReady === true,
+      crashes: record.crashes,
+      lastAttempt: record.lastAttempt,
+      wallMs: clock.wallMs(),
+      ...(record.refusal ? { refusal: record.refusal } : {}),
+      ...(waiting ? { waiting } : {}),
+    });
+    const wantsPorts = pod.metadata.annotations?.[annotations.randomHostPorts] !== undefined;
+    return wantsPorts
+      ? { pod, status, annotations: { [annotations.boundHostPorts]: JSON.stringify(record.boundPorts) } }
+      : { pod, status };
+  }
+
+  function waitingOf(record: PodRecord): { reason: string; message: string } | undefined {
+    if (record.problem) return record.problem;
+    if (record.image !== 'pulling') return undefined;
+    const image = record.pod?.spec.containers[0]?.image;
+    const progress = record.pullProgress === undefined ? '' : `, ${record.pullProgress}`;
+    return { reason: 'ContainerCreating', message: `pulling image "${image}"${progress}` };
+  }
+
+  function recordOf(uid: string): PodRecord {
+    let record = records.get(uid);
+    if (!record) {
+      record = new PodRecord(uid);
+      record.hasFiles = options.leftovers.has(uid);
+      record.address = services.network.pool?.of(uid);
+      records.set(uid, record);
+    }
+    return record;
+  }
+
+  function observe(container: ContainerObservation): PodRecord | undefined {
+    const uid = container.labels[hostLabels.podUid];
+    if (!uid || !isOurs(container)) return undefined;
+    const record = recordOf(uid);
+    record.observe(container, clock.monotonicMs());
+    adoptAddress(record);
+    return record;
+  }
+
+  /** What a container has on the wire counts, even when the file with the assignments was lost. */
+  function adoptAddress(record: PodRecord): void {
+    const { pool } = services.network;
+    if (!pool || record.address !== undefined) return;
+    const address = pool.of(record.uid) ?? record.newest?.addresses.find((one) => pool.has(one));
+    if (address !== undefined && pool.reserve(record.uid, address)) record.address = address;
+  }
+
+  function isOurs(container: ContainerObservation): boolean {
+    const { labels } = container;
+    return labels[hostLabels.node] === services.nodeName && labels[hostLabels.grid] === services.grid;
+  }
+
+  return {
+    upsert(pod) {
+      const uid = pod.metadata.uid;
+      if (!uid) return;
+      const record = recordOf(uid);
+      record.pod = pod;
+      record.isDesired = true;
+      queue.add(uid);
+      options.onChange?.();
+    },
+    drop(pod) {
+      const record = records.get(pod.metadata.uid ?? '');
+      if (!record) return;
+      record.pod = pod;
+      record.isDesired = false;
+      queue.add(record.uid);
+      options.onChange?.();
+    },
+    markSynced() {
+      isSynced = true;
+      for (const uid of options.leftovers) recordOf(uid);
+      for (const uid of records.keys()) queue.add(uid);
+    },
+    resync(containers) {
+      hasEngineState = true;
+      const seen = new Set(containers.map(({ id }) => id));
+      for (const container of containers) observe(container);
+      for (const record of records.values()) {
+        for (const id of [...record.containers.keys()]) if (!seen.has(id)) record.forget(id);
+        queue.add(record.uid);
+      }
+    },
+    look(containerId) {
+      runtime.inspect(containerId).then(
+        (container) => {
+          const record = container
+            ? observe(container)
+            : [...records.values()].find((one) => one.containers.has(containerId));
+          if (!record) return;
+          if (!container) record.forget(containerId);
+          queue.add(record.uid);
+        },
+        (error) =>
+          log.warn('container not inspected', { container: containerId.slice(0, 12), error: messageOf(error) }),
+      );
+    },
+    wakeAll() {
+      for (const record of records.values()) {
+        adoptAddress(record);
+        queue.add(record.uid);
+      }
+    },
+    find: (namespace, name) =>
+      [...records.values()].find(
+        (one) => one.isDesired && one.pod?.metadata.name === name && one.pod.metadata.namespace === namespace,
+      ),
+    records: () => records.values(),
+    async stop() {
+      probes.stop();
+      await queue.stop();
+      await writer.stop();
+    },
+  };
+}
+
+/** The API's echo of the last write may not be here yet: what was written counts. */
+function withWritten(pod: Pod, written: PodStatus): Pod {
+  const others = (pod.status?.conditions ?? []).filter(
+    (one) => !written.conditions?.some((ours) => ours.type === one.type),
+  );
+  return { ...pod, status: { ...pod.status, ...written, conditions: [...others, ...(written.conditions ?? [])] } };
+}
+
+async function timed<T>(step: PodStep, durations: Histogram, run: () => Promise<T>): Promise<T> {
+  const startMs = performance.now();
+  try {
+    return await run();
+  } finally {
+    durations.observe((performance.now() - startMs) / 1_000, { step: step.type });
+  }
+}

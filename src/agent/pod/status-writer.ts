@@ -1,0 +1,102 @@
+import type { PodStatus } from 'kubernetes-types/core/v1.js';
+import { ApiError } from '../../client/api-error.ts';
+import type { Client } from '../../client/client.ts';
+import { backoffMs } from '../../lib/backoff.ts';
+import type { Clock } from '../../lib/clock.ts';
+import type { Logger } from '../../lib/log.ts';
+import { type Pod, pods } from '../../resources/kinds.ts';
+
+/** Tells the API what the agent sees: one write in flight a pod, what changes meanwhile goes with the next one. */
+export interface StatusWriter {
+  /** The status of this pod may have changed. */
+  update(uid: string): void;
+  forget(uid: string): void;
+  stop(): Promise<void>;
+}
+
+export interface PodReport {
+  readonly pod: Pod;
+  readonly status: PodStatus;
+  /** Annotations that the agent owns. */
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+export interface StatusWriterOptions {
+  readonly client: Client;
+  /** The status as it is now, based on the one written last; undefined: nothing to say. */
+  readonly render: (uid: string, written: PodStatus | undefined) => PodReport | undefined;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+interface Writing {
+  written: PodStatus | undefined;
+  writtenText: string;
+  running: Promise<void> | undefined;
+  isDirty: boolean;
+  failures: number;
+}
+
+const timeoutMs = 10_000;
+const retry = { initialMs: 100, maxMs: 5_000 };
+
+export function createStatusWriter(options: StatusWriterOptions): StatusWriter {
+  const { client, clock, log } = options;
+  const abort = new AbortController();
+  const states = new Map<string, Writing>();
+
+  const write = async (uid: string, state: Writing): Promise<void> => {
+    while (state.isDirty && !abort.signal.aborted && states.get(uid) === state) {
+      state.isDirty = false;
+      const report = options.render(uid, state.written);
+      if (!report) return;
+      const { metadata } = report.pod;
+      const body = {
+        metadata: { uid, ...(report.annotations ? { annotations: report.annotations } : {}) },
+        status: report.status,
+      };
+      const text = JSON.stringify(body);
+      if (text === state.writtenText) continue;
+      try {
+        const ref = { namespace: metadata.namespace, name: metadata.name };
+        const signal = AbortSignal.any([abort.signal, AbortSignal.timeout(timeoutMs)]);
+        // Merged by the server: conditions and fields of other writers stay, no revision can be stale.
+        await client.patch(pods, ref, { type: 'strategic', subresource: 'status', body }, { signal });
+        state.written = report.status;
+        state.writtenText = text;
+        state.failures = 0;
+      } catch (error) {
+        if (abort.signal.aborted) return;
+        if (error instanceof ApiError && [403, 404, 409, 422].includes(error.status.code)) {
+          // Gone, another pod by now, or moved away. A wrong body is a bug: said once, not for ever.
+          if (error.status.code !== 404) log.warn('pod status refused', { pod: metadata.name, error });
+          return;
+        }
+        state.failures++;
+        if (state.failures === 1) log.warn('pod status not written, trying again', { pod: metadata.name, error });
+        state.isDirty = true;
+        await clock.sleep(backoffMs(state.failures, retry), abort.signal).catch(() => {});
+      }
+    }
+  };
+
+  return {
+    update(uid) {
+      let state = states.get(uid);
+      if (!state) {
+        state = { written: undefined, writtenText: '', running: undefined, isDirty: false, failures: 0 };
+        states.set(uid, state);
+      }
+      state.isDirty = true;
+      const one = state;
+      one.running ??= write(uid, one).finally(() => {
+        one.running = undefined;
+      });
+    },
+    forget: (uid) => void states.delete(uid),
+    async stop() {
+      abort.abort(new Error('the agent stops'));
+      await Promise.all([...states.values()].map(({ running }) => running));
+    },
+  };
+}
