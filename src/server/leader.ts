@@ -58,7 +58,7 @@ export function startLeaderElection(options: LeaderElectionOptions): LeaderElect
     cancelGiveUp();
     if (!isLeader) return;
     isLeader = false;
-    log.warn('this server no longer leads', { identity, why });
+    log[abort.signal.aborted ? 'info' : 'warn']('this server no longer leads', { identity, why });
     change = change.then(options.onStopped).catch((error) => log.error('cannot stop what the leader ran', { error }));
   };
   const renewed = (lease: Lease, askedMs: number) => {

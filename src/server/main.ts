@@ -15,14 +15,22 @@ export interface RunningServer extends AssembledServer {
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const stops: (() => Promise<void> | void)[] = [];
   const stop = async () => {
-    for (const one of stops.splice(0).reverse()) await one();
+    const failures: unknown[] = [];
+    for (const one of stops.splice(0).reverse()) {
+      try {
+        await one();
+      } catch (error) {
+        failures.push(error); // a part that cannot end well must not keep the others from it
+      }
+    }
+    if (failures.length > 0) throw failures[0];
   };
   try {
     const log = options.log ?? createPinoLogger({ fields: { role: 'server' } });
     const openStore = (parts: OpenStoreOptions) => openChosenStore(options.store, parts);
     return { ...(await assembleServer({ ...options, log }, openStore, stops)), stop };
   } catch (error) {
-    await stop();
+    await stop().catch(() => {}); // what went wrong first says more
     throw error;
   }
 }

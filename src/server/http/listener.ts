@@ -11,6 +11,7 @@ import {
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
+import { FlotillaError, messageOf } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/log.ts';
 import type { HttpRequest, HttpResponse } from '../request.ts';
 
@@ -110,7 +111,10 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
   });
 
   server.listen(options.port, options.host);
-  await once(server, 'listening');
+  await once(server, 'listening').catch((cause) => {
+    const message = `cannot listen on ${options.host}:${options.port}: ${messageOf(cause)}`;
+    throw new FlotillaError('Unavailable', message, { hint: 'Choose another address with --listen', cause });
+  });
   server.on('error', (error) => options.log.error('the listener failed', { error }));
   return {
     address: server.address() as AddressInfo,
