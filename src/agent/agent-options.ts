@@ -27,10 +27,14 @@ export interface AgentOptions {
   readonly labels?: Readonly<Record<string, string>>;
   /** `/metrics` also on 127.0.0.1 with this port. Default: only through the tunnel. */
   readonly metricsPort?: number;
-  /** Of the program, for the handshake and the Node object. */
-  readonly version: string;
-  readonly log: Logger;
+  /** For the handshake and the Node object. Default: that of the package. */
+  readonly version?: string;
+  /** Default: JSON lines on standard error. */
+  readonly log?: Logger;
 }
+
+/** The same with the defaults that every part needs. */
+export type AgentSettings = AgentOptions & Required<Pick<AgentOptions, 'version' | 'log'>>;
 
 export interface RunningAgent {
   readonly nodeName: string;

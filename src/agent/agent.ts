@@ -14,7 +14,7 @@ import type { ApiObject } from '../resources/object.ts';
 import { createAgentApi } from '../tunnel/agent-server.ts';
 import { connectLiveness } from '../tunnel/liveness.ts';
 import { connectTunnel } from '../tunnel/tunnel.ts';
-import type { AgentOptions, RunningAgent } from './agent-options.ts';
+import type { AgentSettings, RunningAgent } from './agent-options.ts';
 import { createPodApi } from './api/agent-api.ts';
 import { startMetricsPort } from './api/metrics-port.ts';
 import { startAssignmentKeeper } from './assignment-keeper.ts';
@@ -32,7 +32,7 @@ import { createReferenceReader } from './pod/references.ts';
 import { startWatches } from './watches.ts';
 
 export interface AgentParts {
-  readonly options: AgentOptions;
+  readonly options: AgentSettings;
   readonly identity: AgentIdentity;
   /** Of this host, the first one is told to everybody. */
   readonly addresses: readonly string[];

@@ -8,7 +8,7 @@ import { FlotillaError, hasCode } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
 import type { NodeCredentials } from '../tunnel/dial.ts';
 import { joinCluster, renewalDueMs, renewCertificate } from '../tunnel/join.ts';
-import type { AgentOptions } from './agent-options.ts';
+import type { AgentSettings } from './agent-options.ts';
 import { type AgentState, type AgentStateFile, openAgentState, readAgentState } from './disk/agent-state.ts';
 import { writeAtomically } from './disk/atomic-file.ts';
 
@@ -27,7 +27,7 @@ const longestTimerMs = 86_400_000;
 
 /** Reads the identity, or joins with the token. Keeps asking while no server can be reached; throws when one refuses. */
 export async function openIdentity(
-  options: AgentOptions,
+  options: AgentSettings,
   signal: AbortSignal,
   clock: Clock = systemClock,
 ): Promise<AgentIdentity> {
@@ -81,7 +81,7 @@ export async function openIdentity(
 }
 
 async function joinAny(
-  options: AgentOptions,
+  options: AgentSettings,
   keyPem: string,
   state: AgentState | undefined,
   signal: AbortSignal,

@@ -1,10 +1,11 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { startDnsServer } from '../adapters/dns/server.ts';
 import { buildZone } from '../adapters/dns/zone.ts';
 import { createHostGateway } from '../adapters/overlay/host-gw.ts';
 import { createDockerRuntime } from '../adapters/runtime/docker.ts';
 import { systemClock } from '../lib/clock.ts';
 import { exec } from '../lib/exec.ts';
+import { createPinoLogger } from '../lib/pino-logger.ts';
 import { startAgentParts } from './agent.ts';
 import type { AgentOptions, RunningAgent } from './agent-options.ts';
 import { openIdentity } from './identity.ts';
@@ -19,9 +20,10 @@ const clusterDomain = 'cluster.local';
  * refuses the node; waits while none can be reached and the node has not joined.
  */
 export async function startAgent(options: AgentOptions, signal?: AbortSignal): Promise<RunningAgent> {
-  const log = options.log.with({ role: 'agent' });
+  const log = options.log ?? createPinoLogger({ fields: { role: 'agent' } });
+  const settings = { ...options, log, version: options.version ?? (await packageVersion()) };
   await mkdir(options.dataDirectory, { recursive: true, mode: 0o711 });
-  const identity = await openIdentity({ ...options, log }, signal ?? new AbortController().signal);
+  const identity = await openIdentity(settings, signal ?? new AbortController().signal);
   const { state } = identity.file;
   const host =
     options.addresses && options.addresses.length > 0
@@ -31,7 +33,7 @@ export async function startAgent(options: AgentOptions, signal?: AbortSignal): P
           interfaceName,
         }));
   return startAgentParts({
-    options: { ...options, log },
+    options: settings,
     identity,
     addresses: host.addresses,
     trustedInterfaces: host.interfaceName === undefined ? [] : [host.interfaceName],
@@ -66,4 +68,9 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   }
   await stopped;
   await agent.stop();
+}
+
+async function packageVersion(): Promise<string> {
+  const text = await readFile(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
 }

@@ -8,7 +8,7 @@ import { type Clock, systemClock } from '../../lib/clock.ts';
 import type { Logger } from '../../lib/log.ts';
 import { type Node, nodes } from '../../resources/kinds.ts';
 import { labels } from '../../resources/names.ts';
-import type { AgentOptions } from '../agent-options.ts';
+import type { AgentSettings } from '../agent-options.ts';
 import { kubernetesArchitecture, renderNodeStatus } from './node-status.ts';
 
 /** Makes this node's object and keeps its status true: on each change, and once a minute. */
@@ -33,7 +33,7 @@ export interface NodeReporterOptions {
   readonly nodeName: string;
   readonly addresses: readonly string[];
   readonly dataDirectory: string;
-  readonly agent: Pick<AgentOptions, 'capacity' | 'labels' | 'version'>;
+  readonly agent: Pick<AgentSettings, 'capacity' | 'labels' | 'version'>;
   readonly log: Logger;
   readonly clock?: Clock;
 }
