@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict';
+import { type Duplex, duplexPair } from 'node:stream';
+import { test } from 'node:test';
+import { ManualClock } from '../../lib/clock.ts';
+import { silentLogger } from '../../lib/log.ts';
+import { createLivenessServer } from './liveness-server.ts';
+
+const hello = '{"type":"hello","protocolVersion":1,"capabilities":["logs"],"agentVersion":"0.1.0"}\n';
+
+function connect(accept: (socket: Duplex) => void) {
+  const [near, far] = duplexPair();
+  const heard: unknown[] = [];
+  far.on('data', (chunk: Buffer) => {
+    for (const line of chunk.toString().trim().split('\n')) heard.push(JSON.parse(line));
+  });
+  accept(near);
+  return { far, near, heard };
+}
+const settle = () => new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+
+function setUp() {
+  const clock = new ManualClock();
+  const servers = () => ['https://a:1', 'https://b:1'];
+  const liveness = createLivenessServer({ serverId: 's1', servers, clock, log: silentLogger });
+  const changes: string[] = [];
+  liveness.onChange((grid, node) => changes.push(`${grid}/${node}`));
+  return { clock, liveness, changes };
+}
+
+test('a node is heard at its hello and at each ping, by the monotonic clock', async () => {
+  const { clock, liveness, changes } = setUp();
+  const { far, heard } = connect((socket) => liveness.accept('main', 'h1', socket));
+  assert.equal(liveness.lastHeardMs('main', 'h1'), undefined);
+  far.write(hello);
+  await settle();
+  assert.equal(liveness.lastHeardMs('main', 'h1'), 0);
+  clock.jumpWall(86_400_000);
+  await clock.advance(1_000);
+  far.write('{"type":"ping","sequence":1}\n');
+  await settle();
+  assert.equal(liveness.lastHeardMs('main', 'h1'), 1_000);
+  assert.equal(liveness.lastHeardMs('blue', 'h1'), undefined);
+  assert.deepEqual(changes, ['main/h1']);
+  assert.deepEqual(heard, [
+    {
+      type: 'hello',
+      protocolVersion: 1,
+      capabilities: ['logs', 'exec'],
+      serverId: 's1',
+      servers: ['https://a:1', 'https://b:1'],
+    },
+    { type: 'pong', sequence: 1 },
+  ]);
+});
+
+test('the end of a connection is told, and when it was last heard stays known', async () => {
+  const { clock, liveness, changes } = setUp();
+  const { far, near } = connect((socket) => liveness.accept('main', 'h1', socket));
+  far.write(hello);
+  await settle();
+  await clock.advance(500);
+  near.destroy();
+  await settle();
+  assert.deepEqual(changes, ['main/h1', 'main/h1']);
+  assert.equal(liveness.lastHeardMs('main', 'h1'), 0);
+  assert.equal(liveness.size, 0);
+});
+
+test('a ping before the hello counts for nothing', async () => {
+  const { liveness } = setUp();
+  const { far, heard } = connect((socket) => liveness.accept('main', 'h1', socket));
+  far.write('{"type":"ping","sequence":1}\n');
+  await settle();
+  assert.equal(liveness.lastHeardMs('main', 'h1'), undefined);
+  assert.deepEqual(heard, []);
+});
+
+test('a silent connection is given up', async () => {
+  const { clock, liveness } = setUp();
+  const { far, near } = connect((socket) => liveness.accept('main', 'h1', socket));
+  far.write(hello);
+  await settle();
+  await clock.advance(21_000);
+  await settle();
+  assert.ok(near.destroyed);
+});
+
+const bad = ['no json\n', '[1]\n'.replace('[1]', '3'), `${'x'.repeat(70_000)}`];
+for (const text of bad) {
+  test(`a connection that says "${text.slice(0, 8).trim()}" is ended`, async () => {
+    const { liveness } = setUp();
+    const { far, near } = connect((socket) => liveness.accept('main', 'h1', socket));
+    far.on('error', () => {});
+    far.write(text);
+    await settle();
+    await settle();
+    assert.ok(near.destroyed);
+  });
+}
