@@ -32,7 +32,7 @@ export function statusOf(pod: Pod): string {
   const container = pod.status?.containerStatuses?.[0]?.state;
   if (container?.waiting?.reason) return container.waiting.reason;
   if (container?.terminated) return container.terminated.reason ?? `Exited (${container.terminated.exitCode})`;
-  if (pod.status?.phase === 'Pending') return pod.spec.nodeName ? 'Starting' : 'Pending';
+  if ((pod.status?.phase ?? 'Pending') === 'Pending') return pod.spec.nodeName ? 'Starting' : 'Pending';
   return pod.status?.phase ?? 'Pending';
 }
 
