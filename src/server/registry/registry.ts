@@ -42,7 +42,7 @@ export interface Ref {
 export type WritablePart = 'status' | 'finalize';
 
 export interface PatchRequest extends PatchBody {
-  readonly part?: WritablePart | 'finalize';
+  readonly part?: WritablePart | undefined;
   readonly strictness: Strictness;
 }
 

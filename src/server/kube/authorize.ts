@@ -1,0 +1,70 @@
+import type { Kind } from '../../resources/kind.ts';
+import type { ApiObject } from '../../resources/object.ts';
+import { forbidden } from '../registry/api-errors.ts';
+import type { Call } from '../registry/call.ts';
+import type { Attributes, Authorizer, RequestContext } from '../request.ts';
+import type { Route } from './route.ts';
+
+export type ObjectRoute = Extract<Route, { readonly type: 'objects' | 'object' }>;
+
+/** What a request on objects wants, in Kubernetes' words. Undefined: the method means nothing here. */
+export function attributesOf(
+  context: RequestContext,
+  route: ObjectRoute,
+  method: string,
+  query: URLSearchParams,
+): Attributes | undefined {
+  const isWatch = ['true', '1'].includes(query.get('watch') ?? '');
+  const verb = verbOf(route, method, isWatch);
+  if (!verb) return undefined;
+  const fieldSelector = query.get('fieldSelector');
+  return {
+    verb,
+    grid: context.grid,
+    kind: route.kind,
+    ...(route.namespace === undefined ? {} : { namespace: route.namespace }),
+    ...(route.type === 'object' ? { name: route.name } : {}),
+    ...(route.type === 'object' && route.subresource ? { subresource: route.subresource } : {}),
+    ...(fieldSelector ? { fieldSelector } : {}),
+  };
+}
+
+function verbOf(route: ObjectRoute, method: string, isWatch: boolean): Attributes['verb'] | undefined {
+  const isOne = route.type === 'object';
+  switch (method) {
+    case 'GET':
+    case 'HEAD':
+      return isOne ? 'get' : isWatch ? 'watch' : 'list';
+    case 'POST':
+      return isOne && !route.subresource ? undefined : 'create';
+    case 'PUT':
+      return isOne ? 'update' : undefined;
+    case 'PATCH':
+      return isOne ? 'patch' : undefined;
+    case 'DELETE':
+      return isOne ? 'delete' : 'deletecollection';
+    default:
+      return undefined;
+  }
+}
+
+/** Throws ApiError 403. */
+export function requireAllowed(authorizer: Authorizer, context: RequestContext, attributes: Attributes): void {
+  const decision = authorizer.authorize(context.user, attributes);
+  if (!decision.allowed) throw forbidden(attributes.kind, attributes.name, decision.reason);
+}
+
+/** The second question, with the object that would be written. */
+export function admission(
+  authorizer: Authorizer,
+  context: RequestContext,
+  attributes: Attributes,
+): NonNullable<Call['admit']> {
+  return (object: ApiObject) => requireAllowed(authorizer, context, { ...attributes, object });
+}
+
+/** `pods` or `pods/log`, as the audit trail writes it apart. */
+export function isMutating(verb: Attributes['verb'], kind: Kind, subresource: string | undefined): boolean {
+  if (verb === 'get') return kind.plural === 'pods' && subresource === 'exec';
+  return verb !== 'list' && verb !== 'watch';
+}
