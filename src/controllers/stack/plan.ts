@@ -52,9 +52,22 @@ export function planStack(observed: StackObservation): StackPlan {
   const held = new Map<string, string>();
   const steps: StackStep[] = [];
   if (!stack.metadata.finalizers?.includes(stackFinalizer)) steps.push({ type: 'addFinalizer' });
-  for (const { kind, object } of observed.compiled.prerequisites)
-    steps.push(...apply(observed, kind, object, conflicts));
+  const names = new Set<string>();
+  /** `my_app` and `my-app` are two services and one name: written in turns they would never come to rest. */
+  const isTaken = (one: Observed): boolean => {
+    const entry = inventoryEntry(one);
+    if (!names.has(entry)) {
+      names.add(entry);
+      return false;
+    }
+    conflicts.push(`two entries of the file would both be ${entry}: rename one of them`);
+    return true;
+  };
+  for (const one of observed.compiled.prerequisites) {
+    if (!isTaken(one)) steps.push(...apply(observed, one.kind, one.object, conflicts));
+  }
   for (const workload of observed.compiled.workloads) {
+    if (isTaken(workload)) continue;
     const waits = waitsFor(observed, workload);
     if (waits === undefined) steps.push(...apply(observed, workload.kind, workload.object, conflicts));
     else held.set(workload.service, waits);
