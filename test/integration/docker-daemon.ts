@@ -1,0 +1,118 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { existsSync, openSync } from 'node:fs';
+import { chmod, copyFile, mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+
+/** A dockerd of its own in namespaces of its own: nothing of the machine's is touched. */
+export interface DockerDaemon {
+  readonly directory: string;
+  readonly socketPath: string;
+  /** Runs a program in the daemon's namespaces. */
+  exec(argv: readonly string[]): Promise<string>;
+  docker(...args: readonly string[]): Promise<string>;
+  /** kill -9 and a new start: containers live on (live-restore). */
+  restart(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export const busyboxImage = 'busybox:test';
+
+/** Why it cannot run here; undefined: it can. */
+export function dockerIsMissing(): string | undefined {
+  const missing = ['/usr/sbin/dockerd', '/bin/busybox'].filter((path) => !existsSync(path));
+  if (process.getuid?.() !== 0) missing.push('root');
+  return missing.length === 0 ? undefined : `missing: ${missing.join(', ')}`;
+}
+
+export async function startDockerDaemon(): Promise<DockerDaemon> {
+  const directory = await mkdtemp(join(tmpdir(), 'flotilla-docker-'));
+  const name = directory.slice(-6).replace(/[^A-Za-z0-9]/g, 'x');
+  const socketPath = join(directory, 'docker.sock');
+  await mkdir(join(directory, 'run'));
+  await mkdir(join(directory, 'data'));
+  const log = openSync(join(directory, 'dockerd.log'), 'a');
+  // Namespaces first, held by a process that outlives the daemon.
+  const holder = spawn('unshare', ['-n', '-m', '--propagation', 'private', 'sleep', '100000'], { stdio: 'ignore' });
+  await until(async () => (await run('nsenter', enter(holder, ['true'])).catch(() => undefined)) !== undefined);
+  const inside = async (argv: readonly string[]) => (await run('nsenter', enter(holder, argv))).stdout;
+  await until(
+    async () =>
+      (await inside(['readlink', '/proc/self/ns/net'])) !== (await run('readlink', ['/proc/self/ns/net'])).stdout,
+  );
+  await inside(['mount', '--bind', join(directory, 'run'), '/run']);
+  await inside(['ip', 'link', 'set', 'lo', 'up']);
+
+  const argv = [
+    ...['dockerd', '--cgroup-parent', `/flt-${name}`, '-H', `unix://${socketPath}`, '--live-restore'],
+    ...['--data-root', join(directory, 'data'), '--exec-root', '/run/docker', '--pidfile', '/run/docker.pid'],
+    ...['--bridge', 'none'],
+  ];
+  let daemon: ChildProcess;
+  const start = async () => {
+    daemon = spawn('nsenter', enter(holder, argv), { stdio: ['ignore', log, log] });
+    await until(async () => (await docker('version').catch(() => undefined)) !== undefined);
+  };
+  const docker = async (...args: readonly string[]) =>
+    (await run('docker', ['-H', `unix://${socketPath}`, ...args], { maxBuffer: 16 * 2 ** 20 })).stdout;
+  const end = async (signal: NodeJS.Signals) => {
+    const exited = new Promise((resolve) => daemon.once('exit', resolve));
+    daemon.kill(signal);
+    await exited;
+  };
+  await start();
+  await importBusybox(directory, docker);
+
+  return {
+    directory,
+    socketPath,
+    exec: inside,
+    docker,
+    async restart() {
+      await end('SIGKILL');
+      await inside(['sh', '-c', 'rm -f /run/docker.pid /run/docker/containerd/containerd.pid']);
+      await start();
+    },
+    async stop() {
+      const ids = (await docker('ps', '-aq').catch(() => '')).split('\n').filter(Boolean);
+      if (ids.length > 0) await docker('rm', '-f', ...ids).catch(() => {});
+      await end('SIGTERM').catch(() => {});
+      const mounts = (await inside(['cat', '/proc/mounts'])).split('\n').map((line) => line.split(' ')[1] ?? '');
+      for (const path of mounts.filter((one) => one.startsWith(directory)).reverse()) {
+        await inside(['umount', '-l', path]).catch(() => {});
+      }
+      holder.kill('SIGKILL');
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+function enter(holder: ChildProcess, argv: readonly string[]): string[] {
+  return ['-t', String(holder.pid), '-n', '-m', '--', ...argv];
+}
+
+async function importBusybox(directory: string, docker: (...args: string[]) => Promise<string>): Promise<void> {
+  const bin = join(directory, 'image', 'bin');
+  await mkdir(bin, { recursive: true });
+  await copyFile('/bin/busybox', join(bin, 'busybox'));
+  await chmod(join(bin, 'busybox'), 0o755);
+  for (const applet of ['sh', 'sleep', 'cat', 'echo', 'true', 'false', 'httpd', 'nc', 'ls', 'env', 'stty', 'id']) {
+    await symlink('busybox', join(bin, applet));
+  }
+  for (const folder of ['tmp', 'etc', 'www', 'proc', 'sys', 'dev']) await mkdir(join(directory, 'image', folder));
+  const tar = join(directory, 'image.tar');
+  await run('tar', ['-C', join(directory, 'image'), '-cf', tar, '.']);
+  await docker('import', tar, busyboxImage);
+}
+
+async function until(isTrue: () => Promise<boolean>): Promise<void> {
+  for (let tries = 0; tries < 200; tries++) {
+    if (await isTrue()) return;
+    await delay(50);
+  }
+  throw new Error('gave up waiting for the engine');
+}

@@ -1,0 +1,197 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { describeRuntime } from '../../src/adapters/runtime/contract.ts';
+import { createDockerRuntime } from '../../src/adapters/runtime/docker.ts';
+import type { ContainerRuntime, ContainerSpec } from '../../src/adapters/runtime/port.ts';
+import { hasCode } from '../../src/lib/errors.ts';
+import { silentLogger } from '../../src/lib/log.ts';
+import { hostLabels } from '../../src/resources/names.ts';
+import { busyboxImage, type DockerDaemon, dockerIsMissing, startDockerDaemon } from './docker-daemon.ts';
+
+const missing = dockerIsMissing();
+if (missing !== undefined) {
+  if (process.env.CI) throw new Error(`this test needs Docker: ${missing}`);
+  it('container runtime: docker', { skip: missing });
+} else {
+  let daemon: DockerDaemon;
+  let runtime: ContainerRuntime;
+  const network = {
+    name: 'flotilla',
+    bridgeName: 'fl0',
+    subnet: '10.80.7.0/24',
+    gateway: '10.80.7.1',
+    mtu: 1500,
+    labels: {},
+    trustedInterfaces: ['eth0'],
+  };
+  before(async () => {
+    daemon = await startDockerDaemon();
+    runtime = createDockerRuntime({ socketPath: daemon.socketPath, log: silentLogger });
+    await runtime.ensureNetwork(network);
+  });
+  after(() => daemon.stop());
+
+  describeRuntime('docker', async () => ({
+    runtime,
+    image: busyboxImage,
+    networkName: 'flotilla',
+    addresses: ['10.80.7.2', '10.80.7.3'],
+    close: async () => {},
+  }));
+
+  describe('container runtime: what only the real engine shows', () => {
+    const spec = (name: string, script: string, change: Partial<ContainerSpec> = {}): ContainerSpec => ({
+      name: `fl_real_${name}`,
+      image: busyboxImage,
+      labels: { [hostLabels.podUid]: name, [hostLabels.container]: 'main', [hostLabels.attempt]: '0' },
+      entrypoint: ['/bin/sh', '-c', script],
+      environment: [],
+      network: { name: 'flotilla', address: '10.80.7.9' },
+      ports: [],
+      mounts: [],
+      ...change,
+    });
+    const run = async (one: ContainerSpec) => {
+      const id = await runtime.create(one);
+      await runtime.start(id);
+      return id;
+    };
+    const ended = async (id: string) => {
+      for (;;) {
+        const seen = await runtime.inspect(id);
+        if (seen?.state === 'exited') return seen;
+      }
+    };
+    const signal = () => new AbortController().signal;
+
+    it('separates the streams of a log, in full, with and without limits', async () => {
+      const id = await run(spec('log', 'echo one; echo two >&2; echo three'));
+      await ended(id);
+      const read = async (options: { tailLines?: number; timestamps?: boolean }) => {
+        const texts = { stdout: '', stderr: '' };
+        const log = await runtime.logs(id, { follow: false, timestamps: false, ...options }, signal());
+        for await (const { stream, data } of log.lines) texts[stream] += data.toString('utf8');
+        return texts;
+      };
+      assert.deepEqual(await read({}), { stdout: 'one\nthree\n', stderr: 'two\n' });
+      assert.equal((await read({ tailLines: 1 })).stdout + (await read({ tailLines: 1 })).stderr !== '', true);
+      assert.match((await read({ timestamps: true })).stderr, /^\d{4}-\d\d-\d\dT.*Z two\n$/);
+      await runtime.remove(id);
+    });
+
+    it('follows a log until the container ends', async () => {
+      const id = await run(spec('follow', 'echo first; sleep 0.3; echo last'));
+      let text = '';
+      const log = await runtime.logs(id, { follow: true, timestamps: false }, signal());
+      for await (const { data } of log.lines) text += data.toString('utf8');
+      assert.equal(text, 'first\nlast\n');
+      await runtime.remove(id);
+    });
+
+    it('gives a command its input, its output apart, and its exit code', async () => {
+      const id = await run(spec('exec', 'sleep 1000'));
+      const command = ['/bin/sh', '-c', 'cat; echo oops >&2; exit 7'];
+      const session = await runtime.exec(id, { command, tty: false, stdin: true }, signal());
+      let [out, err] = ['', ''];
+      session.stdout.on('data', (chunk) => (out += chunk));
+      session.stderr.on('data', (chunk) => (err += chunk));
+      session.stdin?.write('hello\n');
+      session.stdin?.end();
+      assert.equal(await session.exitCode(), 7);
+      assert.deepEqual([out, err], ['hello\n', 'oops\n']);
+      await runtime.remove(id);
+    });
+
+    it('resizes a terminal', async () => {
+      const id = await run(spec('tty', 'sleep 1000'));
+      const command = ['/bin/sh', '-c', 'sleep 0.3; stty size'];
+      const session = await runtime.exec(id, { command, tty: true, stdin: false }, signal());
+      let out = '';
+      session.stdout.on('data', (chunk) => (out += chunk));
+      await session.resize(132, 43);
+      assert.equal(await session.exitCode(), 0);
+      assert.match(out, /43 132/);
+      await runtime.remove(id);
+    });
+
+    it('shows why a command that does not exist did not start', async () => {
+      const id = await runtime.create(spec('nope', '', { entrypoint: ['/bin/nope'] }));
+      await assert.rejects(runtime.start(id), /nope/);
+      const seen = await runtime.inspect(id);
+      assert.deepEqual([seen?.state, seen?.exitCode], ['exited', 127]);
+      assert.match(seen?.error ?? '', /\/bin\/nope/);
+      await runtime.remove(id);
+    });
+
+    it('kills what eats more memory than its limit, and says so', async () => {
+      const eat = 'x=$(cat /dev/zero | busybox tr "\\\\0" x | busybox head -c 100000000); echo $x';
+      const id = await run(spec('oom', eat, { memoryLimitBytes: 16 * 2 ** 20 }));
+      assert.equal((await ended(id)).wasOomKilled, true);
+      await runtime.remove(id);
+    });
+
+    it('ends a running stop at once when a second one has a shorter grace', async () => {
+      const id = await run(spec('stubborn', 'trap "" TERM; while :; do sleep 1; done'));
+      const startMs = performance.now();
+      const first = runtime.stop(id, 30);
+      await runtime.stop(id, 0);
+      await first;
+      assert.ok(performance.now() - startMs < 8_000);
+      assert.equal((await runtime.inspect(id))?.exitCode, 137);
+      await runtime.remove(id);
+    });
+
+    it('mounts our own resolv.conf and leaves it alone', async () => {
+      const source = `${daemon.directory}/resolv.conf`;
+      await daemon.exec(['sh', '-c', `echo "nameserver 10.80.7.1" > ${source}`]);
+      const mounts = [{ type: 'bind', source, target: '/etc/resolv.conf', readOnly: true } as const];
+      const id = await run(spec('resolv', 'cat /etc/resolv.conf', { mounts }));
+      await ended(id);
+      let text = '';
+      const log = await runtime.logs(id, { follow: false, timestamps: false }, signal());
+      for await (const { data } of log.lines) text += data.toString('utf8');
+      assert.equal(text, 'nameserver 10.80.7.1\n');
+      await runtime.remove(id);
+    });
+
+    it('makes the network anew when its range changes and nobody is in it', async () => {
+      const other = { ...network, name: 'second', bridgeName: 'fl1', subnet: '10.80.8.0/24', gateway: '10.80.8.1' };
+      await runtime.ensureNetwork(other);
+      await runtime.ensureNetwork({ ...other, subnet: '10.80.9.0/24', gateway: '10.80.9.1' });
+      assert.match(await daemon.docker('network', 'inspect', 'second'), /10\.80\.9\.1/);
+      await daemon.docker('network', 'rm', 'second');
+    });
+
+    it('says that a registry cannot be reached, to be tried again', async () => {
+      const pulling = runtime.pull('127.0.0.1:1/acme/web:9', () => {}, signal());
+      await assert.rejects(pulling, (error) => hasCode(error, 'ImagePullFailed') && error.retryable);
+    });
+
+    it('lists again after the daemon was killed; containers lived on', async () => {
+      const id = await run(spec('survivor', 'sleep 1000'));
+      const pid = (await runtime.inspect(id))?.pid;
+      const abort = new AbortController();
+      let resyncs = 0;
+      const back = Promise.withResolvers<void>();
+      const first = Promise.withResolvers<void>();
+      runtime.watch(
+        {
+          onResync: () => {
+            resyncs++;
+            first.resolve();
+            if (resyncs > 1) back.resolve();
+          },
+          onContainer: () => {},
+          onDisconnect: () => {},
+        },
+        abort.signal,
+      );
+      await first.promise;
+      await daemon.restart();
+      await back.promise;
+      abort.abort();
+      assert.equal((await runtime.inspect(id))?.pid, pid);
+      await runtime.remove(id);
+    });
+  });
+}
