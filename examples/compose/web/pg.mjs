@@ -16,7 +16,7 @@ export function query(sql) {
     socket.on('error', reject);
     socket.on('connect', () => {
       const words = ['user', DB_USER, 'database', DB_NAME, '', ''].join('\0');
-      socket.write(message('', Buffer.concat([int32(196608), Buffer.from(words.slice(0, -1))])));
+      socket.write(message('', Buffer.concat([int32(196608), Buffer.from(words)])));
     });
     socket.on('data', (chunk) => {
       received = Buffer.concat([received, chunk]);

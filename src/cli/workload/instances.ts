@@ -37,7 +37,7 @@ export function statusOf(pod: Pod): string {
 }
 
 export function readyOf(pod: Pod): string {
-  return isPodReady(pod) ? 'yes' : 'no';
+  return isPodReady(pod) && !isPodLost(pod) ? 'yes' : 'no';
 }
 
 export function restartsOf(pod: Pod): number {
