@@ -2,7 +2,7 @@ import type { OwnerReference } from 'kubernetes-types/meta/v1.js';
 import { apiVersionOf, type Kind } from '../resources/kind.ts';
 import type { ApiObject } from '../resources/object.ts';
 
-export { keyOf } from '../client/informer.ts';
+export { objectKey as keyOf } from '../client/paths.ts';
 
 /** The reference that says "this one manages me"; an object has at most one. */
 export function controllerOf(object: ApiObject): OwnerReference | undefined {

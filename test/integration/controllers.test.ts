@@ -128,6 +128,22 @@ describe('controllers on the real registry', () => {
     });
   });
 
+  it('goes on where another leader stopped, in the middle of a rollout', async () => {
+    await withCluster(async (cluster) => {
+      const { client } = cluster;
+      await client.create(deployments, deployment(20));
+      for (const round of [1, 2, 3]) {
+        await new Promise((resolve) => setTimeout(resolve, 15));
+        await cluster.changeLeader();
+        const containers = [{ name: 'web', image: `web:${round}` }];
+        await client.patch(deployments, ref, { type: 'merge', body: { spec: { template: { spec: { containers } } } } });
+      }
+      await eventually(() => isReady(cluster, 20, 'web:3'));
+      await eventually(async () => assert.equal((await podsOf(cluster)).length, 20));
+      assert.match(cluster.metrics.render(), /flotilla_reconcile_total\{controller="replica-set",result="ok"\} \d/);
+    });
+  });
+
   it('deletes what a deployment owns, in the background, in the foreground, or leaves it', async () => {
     await withCluster(async (cluster) => {
       const { client } = cluster;
@@ -328,6 +344,23 @@ describe('stacks on the real registry', () => {
       },
       { outcomeOf: completing },
     );
+  });
+
+  it('take their volumes along when asked to', async () => {
+    await withCluster(async (cluster) => {
+      const { client } = cluster;
+      await makeNamespace(cluster);
+      const mounts: StackService['mounts'] = [{ type: 'volume', source: 'data', target: '/data' }];
+      await client.create(stacks, stack({ db: { mounts } }, { volumes: { data: {} } }));
+      await eventually(() => isComplete(cluster));
+      const body = { metadata: { annotations: { 'flotilla.dev/remove-volumes': 'true' } } };
+      await client.patch(stacks, shop, { type: 'merge', body });
+      await client.delete(stacks, shop);
+      await eventually(async () => {
+        await assert.rejects(client.get(namespaces, { name: 'shop' }), (error) => isApiError(error, 'NotFound'));
+      });
+      assert.deepEqual((await client.list(volumes)).items, []);
+    });
   });
 
   it('takes its namespace along when it made it and nothing is left', async () => {

@@ -16,7 +16,8 @@ import { createMemoryStore } from '../../src/store/memory.ts';
 export interface SimulatedCluster {
   readonly client: Client;
   readonly metrics: Metrics;
-  readonly controllers: { stop(): Promise<void> };
+  /** Another server becomes leader: the old one's controllers end, new ones begin with nothing in memory. */
+  changeLeader(): Promise<void>;
   addNode(name: string, memory?: string): Promise<void>;
   /** The node's agent falls silent and does nothing any more. */
   cut(name: string): void;
@@ -48,20 +49,22 @@ export async function startSimulatedCluster(options: ClusterOptions = {}): Promi
   let address = 2;
 
   await client.create(namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'default' } });
-  const controllers = startControllers({
-    clientFor: () => client,
-    grids: ['main'],
-    liveness: {
-      lastHeardMs: (_grid, node) => heard.get(node),
-      onChange: (listener) => {
-        listeners.add(listener);
-        return () => listeners.delete(listener);
+  const lead = () =>
+    startControllers({
+      clientFor: () => client,
+      grids: ['main'],
+      liveness: {
+        lastHeardMs: (_grid, node) => heard.get(node),
+        onChange: (listener) => {
+          listeners.add(listener);
+          return () => listeners.delete(listener);
+        },
       },
-    },
-    settings: { failoverAfterMs: options.failoverAfterMs ?? 10_000, podRange: '10.80.0.0/12', nodePrefixLength: 24 },
-    log: options.log ?? silentLogger,
-    metrics,
-  });
+      settings: { failoverAfterMs: options.failoverAfterMs ?? 10_000, podRange: '10.80.0.0/12', nodePrefixLength: 24 },
+      log: options.log ?? silentLogger,
+      metrics,
+    });
+  let controllers = lead();
   const pings = setInterval(() => {
     for (const node of heard.keys()) if (!cutNodes.has(node)) heard.set(node, performance.now());
   }, 20);
@@ -91,12 +94,18 @@ export async function startSimulatedCluster(options: ClusterOptions = {}): Promi
   return {
     client,
     metrics,
-    controllers,
+    changeLeader: async () => {
+      await controllers.stop();
+      controllers = lead();
+    },
     addNode: async (name, memory = '4Gi') => {
       heard.set(name, performance.now());
       const metadata = { name, labels: { 'kubernetes.io/hostname': name } };
       await client.create(nodes, { apiVersion: 'v1', kind: 'Node', metadata, spec: {} });
-      const status = { allocatable: { cpu: '4', memory, pods: '100' }, conditions: [{ type: 'Ready', status: 'True' }] };
+      const status = {
+        allocatable: { cpu: '4', memory, pods: '100' },
+        conditions: [{ type: 'Ready', status: 'True' }],
+      };
       await client.patch(nodes, { name }, { type: 'strategic', subresource: 'status', body: { status } });
     },
     cut: (name) => void cutNodes.add(name),

@@ -5,7 +5,7 @@ import { apiVersionOf, type Kind } from '../../resources/kind.ts';
 import { allKinds, events, kindOfObject, leases, tokens } from '../../resources/kinds.ts';
 import type { ApiObject } from '../../resources/object.ts';
 import type { ControllerContext, RunningController } from '../controller-context.ts';
-import { refOf } from '../owners.ts';
+import { keyOf, refOf } from '../owners.ts';
 import { startReconciler } from '../reconciler.ts';
 import type { SharedInformer } from '../shared-informer.ts';
 import { foregroundFinalizer, type GarbageStep, type OwnerState, orphanFinalizer, planGarbage } from './plan.ts';
@@ -53,7 +53,7 @@ export function startGarbageCollector(context: ControllerContext): RunningContro
 
   function queueDependents(owner: ApiObject): void {
     for (const [type, informer] of watched) {
-      for (const one of informer.byIndex('owner', owner.metadata.uid ?? '')) queue.add(`${type}|${keyIn(one)}`);
+      for (const one of informer.byIndex('owner', owner.metadata.uid ?? '')) queue.add(`${type}|${keyOf(one)}`);
     }
   }
 
@@ -150,8 +150,4 @@ function typeKey(apiVersion: string, kind: string): string {
 
 function splitKey(key: string): { objectKey: string } {
   return { objectKey: key.slice(key.indexOf('|') + 1) };
-}
-
-function keyIn(object: ApiObject): string {
-  return object.metadata.namespace ? `${object.metadata.namespace}/${object.metadata.name}` : object.metadata.name;
 }
