@@ -69,7 +69,7 @@ const grids = [defaultGrid, systemGrid];
 
 /** Puts the parts together, in the order in which they need each other; each adds its end to `stops`. */
 export async function assembleServer(
-  options: ServerOptions & { readonly log: Logger },
+  options: ServerOptions & { readonly log: Logger; readonly version: string },
   openStore: OpenStore,
   stops: (() => Promise<void> | void)[],
 ): Promise<AssembledServer> {
@@ -143,7 +143,8 @@ export async function assembleServer(
       cache,
       authorizer,
       audit,
-      streams: createPodStreams(tunnels, log),
+      podStreams: createPodStreams(tunnels, log),
+      version: options.version,
       metrics,
       log,
     }),

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createPinoLogger } from '../lib/pino-logger.ts';
 import type { Store } from '../store/port.ts';
@@ -27,8 +28,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   };
   try {
     const log = options.log ?? createPinoLogger({ fields: { role: 'server' } });
+    const version = options.version ?? (await packageVersion());
     const openStore = (parts: OpenStoreOptions) => openChosenStore(options.store, parts);
-    return { ...(await assembleServer({ ...options, log }, openStore, stops)), stop };
+    return { ...(await assembleServer({ ...options, log, version }, openStore, stops)), stop };
   } catch (error) {
     await stop().catch(() => {}); // what went wrong first says more
     throw error;
@@ -62,4 +64,9 @@ async function openChosenStore(choice: ServerOptions['store'], options: OpenStor
   }
   const { openEtcdStore } = await import('../store/etcd.ts');
   return await openEtcdStore({ endpoints: choice.etcd, metrics, log });
+}
+
+async function packageVersion(): Promise<string> {
+  const text = await readFile(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
 }

@@ -24,6 +24,8 @@ export interface ServerOptions {
   /** Default `<data>/audit.log`. */
   readonly auditFile?: string;
   readonly log?: Logger;
+  /** Of Flotilla, for `/version`. Default: the package's. */
+  readonly version?: string;
 }
 
 export const defaultListen = '0.0.0.0:7443';

@@ -19,7 +19,7 @@ import { createAgentApi } from '../../src/tunnel/agent-server.ts';
 import { type JoinedNode, joinCluster } from '../../src/tunnel/join.ts';
 import { connectLiveness } from '../../src/tunnel/liveness.ts';
 import { connectTunnel } from '../../src/tunnel/tunnel.ts';
-import { createKubectl, type KubectlVersion } from './kubectl.ts';
+import { createKubectl, kubectlVersions } from './kubectl.ts';
 
 const log = silentLogger;
 const keyPem = newKeyPem();
@@ -127,10 +127,10 @@ test('a bearer token reads and writes; the id of a request is in the audit log',
   const audit = async () => await readFile(join(directory, 'one/audit.log'), 'utf8').catch(() => '');
   await eventually('the audit record', async () => (await audit()).includes('audit-me'));
   const line = (await audit()).split('\n').find((one) => one.includes('audit-me')) ?? '{}';
-  const { user, verb, resource, name, code, sourceAddress } = JSON.parse(line);
+  const { user, verb, resource, namespace, code, sourceAddress } = JSON.parse(line);
   assert.deepEqual(
-    [user, verb, resource, name, code, sourceAddress],
-    ['flotilla:admin', 'create', 'configmaps', 'first', 201, '127.0.0.1'],
+    [user, verb, resource, namespace, code, sourceAddress],
+    ['flotilla:admin', 'create', 'configmaps', 'default', 201, '127.0.0.1'],
   );
 });
 
@@ -193,7 +193,7 @@ test('a node joins, and reads what its pods need, nothing else', async () => {
   await refusedWith(403, h1.create(configMaps, configMap('sly', '1')));
   await refusedWith(403, h1.forGrid('system').list(tokens));
   const own = await h1.get(nodes, { name: 'h1' });
-  const greedy = { ...own, spec: { ...own.spec, podCIDRs: ['10.80.0.0/12'] } };
+  const greedy = { ...own, spec: { ...own.spec, unschedulable: true } };
   await refusedWith(403, h1.update(nodes, greedy));
 });
 
@@ -234,9 +234,11 @@ test('liveness and tunnel of a joined node', async () => {
   await eventually('sessions', () => liveness.isConnected(server.url) && tunnel.isConnected(server.url));
 });
 
-for (const version of ['v31', 'v35'] satisfies KubectlVersion[]) {
-  test(`kubectl ${version}: get, logs and exec through the tunnel`, async () => {
-    const kubectl = await createKubectl(version, join(directory, 'one/admin.kubeconfig'));
+for (const version of kubectlVersions) {
+  test(`kubectl 1.${version}: get, logs and exec through the tunnel`, async () => {
+    const user = await createKubectl(version, ['--kubeconfig', join(directory, 'one/admin.kubeconfig')]);
+    cleanups.push(() => user.remove());
+    const kubectl = (...args: string[]) => user.run(args);
     const list = await kubectl('get', 'pods', '-o', 'name');
     assert.equal(list.code, 0, list.stderr);
     assert.match(list.stdout, /pod\/web/);
@@ -299,7 +301,7 @@ test('two servers on one etcd: written through one, read through the other at on
       apiVersion: 'flotilla.dev/v1alpha1',
       kind: 'Token',
       metadata: { name: 'join' },
-      spec: { type: 'join' },
+      spec: { type: 'join', grid: 'main' },
     });
     const node = await joinCluster({ server: b.url, token: token.status?.token ?? '', nodeName: 'h1', keyPem });
     assert.deepEqual([...node.servers].sort(), [a.url, b.url].sort());

@@ -56,6 +56,7 @@ export interface Listener {
 const maxConnections = 20_000;
 const handshakeTimeoutMs = 10_000;
 const stopGraceMs = 3_000;
+const flushGraceMs = 1_000;
 
 /** HTTPS with HTTP/2 and HTTP/1.1. Client certificates are asked for, and judged by who authenticates. */
 export async function startListener(options: ListenerOptions): Promise<Listener> {
@@ -137,19 +138,22 @@ async function stop(server: Http2SecureServer, { stopping, sockets, sessions, ru
   server.close();
   for (const session of sessions) session.close();
   stopping.abort(new Error('the server stops'));
+  await within(stopGraceMs, Promise.allSettled(running));
+  // What was answered must leave first: a session closes by itself once its last stream has ended.
+  const closed = [...sessions].map((session) => once(session, 'close').catch(() => {}));
+  for (const socket of sockets) if (socket.alpnProtocol !== 'h2') socket.destroySoon();
+  await within(flushGraceMs, Promise.all(closed));
+  for (const session of sessions) session.destroy();
+  for (const socket of sockets) socket.destroy();
+}
+
+async function within(ms: number, work: Promise<unknown>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise((resolve) => {
-    timer = setTimeout(resolve, stopGraceMs);
+    timer = setTimeout(resolve, ms);
   });
-  await Promise.race([Promise.allSettled(running), late]);
+  await Promise.race([work, late]);
   clearTimeout(timer);
-  // What was answered must leave the socket first.
-  await new Promise((resolve) => setImmediate(resolve));
-  for (const session of sessions) session.destroy();
-  for (const socket of sockets) socket.destroySoon();
-  setTimeout(() => {
-    for (const socket of sockets) socket.destroy();
-  }, 500).unref();
 }
 
 function tlsOptions({ key, chain, ca }: ListenerTls) {

@@ -99,6 +99,7 @@ export function badRequest(message: string): ApiError {
   return new ApiError({ code: 400, reason: 'BadRequest', message });
 }
 
+/** Without a time to retry: kubectl would do so ten times before it tells anybody. */
 function unavailable(message: string): ApiError {
-  return new ApiError({ code: 503, reason: 'ServiceUnavailable', message, details: { retryAfterSeconds: 1 } });
+  return new ApiError({ code: 503, reason: 'ServiceUnavailable', message });
 }
