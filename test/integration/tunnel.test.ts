@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { after, before, test } from 'node:test';
+import { connect } from 'node:tls';
 import WebSocket from 'ws';
 import { systemClock } from '../../src/lib/clock.ts';
 import { FlotillaError } from '../../src/lib/errors.ts';
@@ -426,6 +427,39 @@ test('an agent of another protocol version is told why and stays away', async ()
     type: 'refused',
     reason: 'the agent speaks protocol 99, this server 1: upgrade the server',
   });
+});
+
+test('a new server certificate is used from now on; nodes are still known, on resumed TLS sessions, too', async () => {
+  const key = newKeyPem();
+  const hosts = ['localhost', '127.0.0.1', 'flotilla-server', 'renewed.example'];
+  const own = identity.issueServerCertificate('s1', createPublicKey(key), hosts, Date.now());
+  listener.setTls({ key, chain: own + identity.caCertificate, ca: identity.caCertificate });
+  let session: Buffer | undefined;
+  const ask = (): Promise<{ body: string; isResumed: boolean; names: string }> =>
+    new Promise((resolve, reject) => {
+      const { hostname, port } = new URL(url);
+      const { certificate: cert, key, caCertificate: ca } = credentials;
+      const socket = connect({ host: hostname, port: Number(port), cert, key, ca, ...(session ? { session } : {}) });
+      let body = '';
+      socket.on('session', (ticket) => {
+        session = ticket;
+      });
+      socket.on('error', reject);
+      socket.on('data', (chunk) => {
+        body += chunk;
+      });
+      socket.on('end', () => {
+        const names = socket.getPeerX509Certificate()?.subjectAltName ?? '';
+        resolve({ body, isResumed: socket.isSessionReused(), names });
+      });
+      socket.write('GET /api HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+    });
+  const first = await ask();
+  assert.match(first.names, /renewed\.example/);
+  assert.match(first.body, /system:node:h1/);
+  const second = await ask();
+  assert.equal(second.isResumed, true);
+  assert.match(second.body, /system:node:h1/);
 });
 
 test('only nodes open sessions', async () => {
