@@ -36,17 +36,19 @@ done)
 if command -v busybox >/dev/null 2>&1 && ldd "$(command -v busybox)" >/dev/null 2>&1; then missing="$missing busybox-static"; fi
 if [ -n "$missing" ]; then
   say "installing Debian packages:" $missing
-  # Packages of daemons start them; the lab starts its own. A daemon that runs already is left alone.
-  guard=/usr/sbin/policy-rc.d
-  if [ ! -e "$guard" ]; then
+  # Packages of daemons start them; the lab starts its own. A daemon that runs already is left alone, and so is a policy
+  # that the machine has.
+  guard=
+  if [ ! -e /usr/sbin/policy-rc.d ]; then
+    guard=/usr/sbin/policy-rc.d
     printf '#!/bin/sh\nexit 101\n' >"$guard"
     chmod +x "$guard"
-    trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+    trap 'rm -f "$guard"' EXIT
   fi
   apt-get update -qq
   # shellcheck disable=SC2086
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
-  rm -f "$guard"
+  if [ -n "$guard" ]; then rm -f "$guard"; fi
   trap - EXIT
 fi
 
