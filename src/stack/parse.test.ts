@@ -464,11 +464,15 @@ describe('refusals', () => {
     ['services: {a: {image: a}}\nconfigs: {s: {file: a, content: b}}', /exactly one of/],
     ['services: {a: {image: a}}\nvolumes: {d: {driver: nfs}}', /"driver" in volume "d" must be local/],
     ['services: {a: {image: a}}\nvolumes: {d: {name: x}}', /"name" in volume "d" is only for external volumes/],
-    ['services: {a: {image: a}}\nvolumes: {My_Data: }', /is no name of a volume/],
+    ['services: {a: {image: a}}\nvolumes: {"my data": }', /is no name of a volume/],
+    [
+      'services: {a: {image: a}}\nvolumes: {my_data: , my-data: }',
+      /volumes "my_data" and "my-data" would have the same name/,
+    ],
     ['services: {a: {image: a}}\nnetworks: {front: }', /network "front" is not supported/],
     ['a: &a [*a]', /an anchor contains itself/],
     [`services: ${'['.repeat(200)}${']'.repeat(200)}`, /nested more than 64 deep/],
-    [`a: &a [x,x,x,x,x,x,x,x,x,x]\nb: &b [${'*a,'.repeat(99)}]\nc: &c [${'*b,'.repeat(99)}]`, /more than 50000 values/],
+    [`a: &a [x,x,x,x,x,x,x,x,x,x]\nb: &b [${'*a,'.repeat(99)}]\nc: &c [${'*b,'.repeat(60)}]`, /more than 50000 values/],
     [`# ${'x'.repeat(1_100_000)}`, /more than 1048576 characters/],
   ];
   for (const [text, expected] of tables) {
@@ -485,8 +489,8 @@ describe('refusals', () => {
     assert.deepEqual(
       problems('services:\n  web:\n    imge: nginx\n    ports: x\n  db:\n    image: pg\n    build: .\n'),
       [
-        'compose.yaml:3:5: "image" of service "web" is missing',
         'compose.yaml:3:5: unknown key "imge" in service "web" (did you mean "image"?)',
+        'compose.yaml:3:5: "image" of service "web" is missing',
         'compose.yaml:4:12: "ports" of service "web" must be a list, not "x"',
         'compose.yaml:7:5: "build" in service "db" is not supported (build and push the image first (docker build, docker push), then name it with image)',
       ],
@@ -555,7 +559,7 @@ describe('any input', () => {
 
   test('text of any kind is a stack or BadFile', () => {
     fc.assert(
-      fc.property(fc.string({ unit: 'binary' }), (text) => isBadFile(text)),
+      fc.property(fc.uint8Array({ maxLength: 60 }), (bytes) => isBadFile(Buffer.from(bytes).toString('latin1'))),
       { numRuns: 150 },
     );
     const pieces = fc.constantFrom(

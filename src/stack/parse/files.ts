@@ -3,7 +3,7 @@ import { messageOf } from '../../lib/errors.ts';
 import type { StackFile, StackVolume } from '../../resources/stack-types.ts';
 import type { Lookup } from './interpolate.ts';
 import { configRules, externalRules, hints, networkRules, secretRules, volumeRules } from './keys.ts';
-import { isObjectName, toName } from './names.ts';
+import { isComposeName, isObjectName, reportSameNames } from './names.ts';
 import type { Fields, Reader } from './reader.ts';
 import { readLabels } from './service.ts';
 import type { Source } from './source.ts';
@@ -28,7 +28,7 @@ export function readStackFiles(
   for (const [name, { at, value }] of (source && reader.map(source, `"${type}s"`))?.entries ?? []) {
     const where = `in ${type} "${name}"`;
     if (name.startsWith('x-')) continue;
-    if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$/.test(name)) {
+    if (!isComposeName(name)) {
       reader.problems.add(at, `"${name}" is no name of a ${type}`, 'letters, digits, ".", "_" and "-"');
     }
     const fields = reader.fields(value, `${type} "${name}"`, where, type === 'secret' ? secretRules : configRules);
@@ -38,6 +38,7 @@ export function readStackFiles(
       reader.problems.add(at, `${type} "${name}" has ${content.byteLength} bytes, more than 1 MiB`);
     else files.set(name, { data: Buffer.from(content).toString('base64') });
   }
+  reportSameNames(reader.problems, source, `${type}s`);
   return Object.fromEntries(files);
 }
 
@@ -82,16 +83,14 @@ export function readVolumes(reader: Reader, source: Source | undefined): Record<
     const isEmpty = value.type === 'scalar' && value.value === null;
     const fields = isEmpty ? undefined : reader.fields(value, `volume "${name}"`, where, volumeRules);
     const volume = fields ? readVolume(reader, fields, name, where) : {};
-    const objectName = volume.external ?? name;
-    if (!isObjectName(objectName)) {
-      reader.problems.add(
-        at,
-        `"${objectName}" is no name of a volume`,
-        `lower-case letters, digits and "-": ${toName(objectName)}`,
-      );
+    if (!isComposeName(name))
+      reader.problems.add(at, `"${name}" is no name of a volume`, 'letters, digits, ".", "_" and "-"');
+    if (volume.external !== undefined && !isObjectName(volume.external)) {
+      reader.problems.add(at, `"${volume.external}" is no name of an existing volume`, 'see: flotilla volume ls');
     }
     volumes.set(name, volume);
   }
+  reportSameNames(reader.problems, source, 'volumes');
   return Object.fromEntries(volumes);
 }
 
