@@ -124,12 +124,20 @@ export class SqliteLink {
 
   #receive(message: Batch<Reply> | Notice): void {
     if ('notice' in message) {
-      if (message.notice === 'dead') return this.#die(fromWireError(message.error));
-      this.#opened.resolve(message);
-      this.#worker.unref();
-      if (this.#pending.size === 0) this.#port.unref();
-      return;
+      if (message.notice === 'dead') this.#die(fromWireError(message.error));
+      else this.#onOpened(message);
+    } else {
+      this.#onReplies(message);
     }
+  }
+
+  #onOpened(notice: Extract<Notice, { notice: 'opened' }>): void {
+    this.#opened.resolve(notice);
+    this.#worker.unref();
+    if (this.#pending.size === 0) this.#port.unref();
+  }
+
+  #onReplies(message: Batch<Reply>): void {
     const bytes = new ByteReader(message.bytes);
     for (const reply of message.messages) {
       const pending = this.#pending.get(reply.id);

@@ -144,6 +144,8 @@ export class ByteReader {
   }
 
   next(length: number): Uint8Array {
-    return this.#bytes.subarray(this.#offset, (this.#offset += length));
+    const from = this.#offset;
+    this.#offset += length;
+    return this.#bytes.subarray(from, this.#offset);
   }
 }
