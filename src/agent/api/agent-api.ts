@@ -3,7 +3,7 @@ import type { Clock } from '../../lib/clock.ts';
 import { FlotillaError } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/log.ts';
 import type { AgentApi, ContainerRef, LogsOptions } from '../../tunnel/agent-api.ts';
-import { attemptOf, isAlive } from '../pod/plan.ts';
+import { attemptOf, hasEnded, isAlive, isRestarted } from '../pod/plan.ts';
 import type { PodRecord } from '../pod/pod-record.ts';
 import type { Pods } from '../pod/pods.ts';
 import { limitBytes } from './limit-bytes.ts';
@@ -73,19 +73,20 @@ export function createPodApi(options: AgentApiOptions): AgentApi {
   };
 }
 
-/** The newest attempt that started, or the one before it. Kubernetes' words where there is none. */
+/** The newest attempt that started; `previous`: the newest that ended and was followed by another, or will be. */
 function logContainer(record: PodRecord, ref: ContainerRef, options: LogsOptions): ContainerObservation {
-  const started = [...record.containers.values()]
-    .filter((one) => one.startedAt !== undefined || one.error !== undefined)
-    .sort((a, b) => attemptOf(b) - attemptOf(a));
-  const found = options.previous ? started.filter((one) => !isAlive(one))[started.length > 1 ? 0 : 1] : started[0];
-  if (found) return found;
+  const containers = [...record.containers.values()].sort((a, b) => attemptOf(b) - attemptOf(a));
   if (options.previous) {
+    const ended = containers.find(hasEnded);
+    const isFollowed = ended && record.pod && (ended.id !== containers[0]?.id || isRestarted(record.pod, ended));
+    if (isFollowed) return ended;
     throw new FlotillaError(
       'Invalid',
       `previous terminated container "${ref.container}" in pod "${ref.pod}" not found`,
     );
   }
+  const started = containers.find((one) => one.startedAt !== undefined || one.error !== undefined);
+  if (started) return started;
   const reason = record.problem?.reason ?? 'ContainerCreating';
   throw new FlotillaError('Invalid', `container "${ref.container}" in pod "${ref.pod}" is waiting to start: ${reason}`);
 }

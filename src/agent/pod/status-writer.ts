@@ -1,4 +1,4 @@
-import type { PodStatus } from 'kubernetes-types/core/v1.js';
+import type { PodCondition, PodStatus } from 'kubernetes-types/core/v1.js';
 import { ApiError } from '../../client/api-error.ts';
 import type { Client } from '../../client/client.ts';
 import { backoffMs } from '../../lib/backoff.ts';
@@ -53,7 +53,7 @@ export function createStatusWriter(options: StatusWriterOptions): StatusWriter {
       const { metadata } = report.pod;
       const body = {
         metadata: { uid, ...(report.annotations ? { annotations: report.annotations } : {}) },
-        status: report.status,
+        status: { ...report.status, conditions: report.status.conditions?.map(withoutLeftovers) },
       };
       const text = JSON.stringify(body);
       if (text === state.writtenText) continue;
@@ -99,4 +99,9 @@ export function createStatusWriter(options: StatusWriterOptions): StatusWriter {
       await Promise.all([...states.values()].map(({ running }) => running));
     },
   };
+}
+
+/** Merging keeps what is not said: a reason of yesterday's False would stand beside today's True. */
+function withoutLeftovers(condition: PodCondition): object {
+  return { reason: null, message: null, ...condition };
 }

@@ -36,7 +36,8 @@ export function renderPodStatus(input: PodStatusInput): PodStatus {
   return {
     phase,
     conditions: renderConditions(pod, containerStatus, isReady, phase, wallMs),
-    containerStatuses: [containerStatus],
+    // A refused pod has no container, not even one to come.
+    containerStatuses: refusal ? [] : [containerStatus],
     qosClass: qosClassOf(pod),
     startTime: pod.status?.startTime ?? formatTime(wallMs),
     ...(refusal ? { reason: refusal.reason, message: refusal.message } : {}),

@@ -110,8 +110,8 @@ async function explainPullFailure(
   // docker.io cannot be reached is a wrong name, not a broken network.
   const mirror = reference.registry === 'docker.io' ? await mirrorWithout(engine, reference) : undefined;
   if (failure === 'not-found' || mirror !== undefined) {
-    const registry = mirror ?? reference.registry;
-    return new FlotillaError('ImagePullFailed', `image "${image}" not found in registry ${registry}: ${words}`, {
+    const where = mirror === undefined ? `${reference.registry}: ${words}` : `${mirror}, a mirror of docker.io`;
+    return new FlotillaError('ImagePullFailed', `image "${image}" not found in registry ${where}`, {
       hint: 'Correct the name or the tag, or push the image',
       cause,
     });

@@ -38,7 +38,8 @@ async function pull(image: string, context: StepContext): Promise<void> {
     if (hasCode(error, 'Canceled')) return; // the agent stops
     const failure = { reason: 'ErrImagePull', repeatedReason: 'ImagePullBackOff', message: messageOf(error) };
     record.fail(failure, clock.monotonicMs());
-    context.log.warn('pull failed', { image, pod: pod.metadata.name, namespace: pod.metadata.namespace, error });
+    const { name, namespace } = pod.metadata;
+    context.log.warn('pull failed', { image, pod: name, namespace, reason: messageOf(error) });
     events.record(pod, 'Warning', 'Failed', messageOf(error));
   } finally {
     record.pullProgress = undefined;
