@@ -4,7 +4,8 @@ import { commandFiles } from './tree.ts';
 
 /** Gives the exit code: 0 done, 1 failed, 2 wrong usage, or that of a command run by `exec`. */
 export async function runCommandLine(argv: readonly string[]): Promise<number> {
-  const [first = ''] = argv.filter((argument) => !argument.startsWith('-'));
+  const first = commandWord(argv);
+  process.stdout.on('error', endQuietly);
   if (first === 'lab') {
     const { runLab } = await import('../lab/main.ts');
     return runLab(argv.slice(argv.indexOf('lab') + 1));
@@ -22,6 +23,22 @@ export async function runCommandLine(argv: readonly string[]): Promise<number> {
     process.stderr.write(text);
     return exitCode;
   }
+}
+
+/** The first word that is neither an option nor the value of one of the global options; '' when there is none. */
+export function commandWord(argv: readonly string[]): string {
+  for (let at = 0; at < argv.length; at++) {
+    const word = argv[at] ?? '';
+    if (word === '--context' || word === '--grid') at += 1;
+    else if (!word.startsWith('-')) return word;
+  }
+  return '';
+}
+
+/** Whoever read us (`| head`) has read enough. */
+function endQuietly(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(0);
 }
 
 function createProgram(): Command {

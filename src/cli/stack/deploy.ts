@@ -35,7 +35,7 @@ const fileNames = [
 export async function deploy(flags: DeployFlags, command: Command): Promise<void> {
   const timeoutMs = parseDurationMs(flags.timeout, '--timeout');
   const wanted = readStack(flags);
-  if (flags.dryRun) return printObject(wanted, 'yaml');
+  if (flags.dryRun) return printObject(withoutSecrets(wanted), 'yaml');
   await withSession(command, async ({ client }) => {
     const { namespace = '', name } = wanted.metadata;
     await ensureNamespace(client, namespace, name);
@@ -74,6 +74,18 @@ function readStack(flags: DeployFlags): Stack {
     metadata: { name: parsed.name, namespace: flags.namespace ?? parsed.namespace },
     spec: parsed.spec,
   };
+}
+
+/** For showing: values that came from outside the file are not repeated, contents of files only counted. */
+export function withoutSecrets(stack: Stack): Stack {
+  const hidden = structuredClone(stack);
+  for (const service of Object.values(hidden.spec.services)) {
+    for (const name of Object.keys(service.secretEnvironment ?? {})) service.secretEnvironment![name] = '(hidden)';
+  }
+  for (const file of [...Object.values(hidden.spec.secrets ?? {}), ...Object.values(hidden.spec.configs ?? {})]) {
+    file.data = `(${Buffer.byteLength(file.data, 'base64')} bytes)`;
+  }
+  return hidden;
 }
 
 function parseSet(text: string): [string, string] {

@@ -17,6 +17,7 @@ export interface WaitOptions {
 }
 
 const tailLines = 10;
+const retryMs = 250;
 
 /** Shows progress until every service runs as the file says. Throws DeployFailed with the instance, the reason and its last lines. */
 export async function waitForStack(options: WaitOptions): Promise<void> {
@@ -63,9 +64,19 @@ async function nextState(client: HttpClient, stack: Stack, waitMs: number): Prom
       if (event.type !== 'BOOKMARK') return event.object;
     }
   } catch (error) {
-    if (!signal.aborted && !isApiError(error, 'Expired')) throw error;
+    if (!signal.aborted && !isApiError(error, 'Expired') && !isRetryable(error)) throw error;
   }
-  return client.get(stacks, { namespace, name });
+  try {
+    return await client.get(stacks, { namespace, name });
+  } catch (error) {
+    if (!isRetryable(error)) throw error; // a server that restarts does not end a deploy: its time does
+    await new Promise((wake) => setTimeout(wake, retryMs));
+    return stack;
+  }
+}
+
+function isRetryable(error: unknown): boolean {
+  return error instanceof FlotillaError && error.retryable;
 }
 
 /** Which instance, why, and its last words. */
