@@ -17,8 +17,8 @@ spec:
       terminationGracePeriodSeconds: 1
       containers:
         - name: ticker
-          image: busybox
-          command: [sh, -c, 'trap "exit 0" TERM; while true; do echo ${text} $(date +%s%3N); sleep 0.2 & wait; done']
+          image: node:24-alpine
+          command: [node, -e, "setInterval(() => console.log('${text}', Date.now()), 200); process.on('SIGTERM', () => process.exit(0))"]
 ---
 apiVersion: v1
 kind: ConfigMap
@@ -78,7 +78,11 @@ describe('kubectl', { timeout: 280_000 }, () => {
           /ticker configured\nconfigmap\/settings unchanged/,
         );
         await k('rollout', 'status', 'deployment/ticker', '--timeout=60s');
-        assert.match(await k('logs', 'deployment/ticker', '--tail=1'), /^tock /);
+        await eventually(
+          'the earlier pod to go',
+          async () => (await running(namespace)).filter((line) => line.includes('/ticker-')).length === 1,
+        );
+        await eventually('the new words', async () => /^tock /.test(await k('logs', 'deployment/ticker', '--tail=1')));
       });
 
       it('exec gives output and exit code', async () => {
