@@ -377,6 +377,12 @@ volumes: {data: , old: {external: true}, older: {external: {name: x}}, named: {e
     });
   });
 
+  test('names of volumes become names of objects', () => {
+    const { spec } = parse('services: {a: {image: a, volumes: ["My_data:/d"]}}\nvolumes: {My_data: }');
+    assert.deepEqual(spec.services.a?.mounts, [{ type: 'volume', source: 'my-data', target: '/d' }]);
+    assert.deepEqual(spec.volumes, { 'my-data': {} });
+  });
+
   test('what has no effect is warned of, by name', () => {
     const { warnings } = parse('services:\n  a:\n    image: a\n    container_name: my-a\n');
     assert.match(warnings[0] ?? '', /^compose\.yaml:4:5: "container_name" in service "a" has no effect/);

@@ -7,6 +7,17 @@ export function addContextCommands(program: Command): void {
     .addHelpText('after', '\nExample:\n  $ flotilla context ls')
     .action(async (flags) => (await import('./contexts.ts')).ls(flags));
   context
+    .command('add <name>')
+    .description('remember a cluster; the token is that of --token or $FLOTILLA_TOKEN')
+    .requiredOption('--server <url>', 'https://host:port; may be repeated', collect, [])
+    .requiredOption('--ca <file>', "certificate of the cluster's CA: identity/ca.crt in a server's data directory")
+    .option('--token <token>', "admin.token in a server's data directory holds the owner's")
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ FLOTILLA_TOKEN="$(cat admin.token)" flotilla context add home --server https://10.0.0.1:7443 --ca ca.crt',
+    )
+    .action(async (name: string, flags, command: Command) => (await import('./add.ts')).add(name, flags, command));
+  context
     .command('use <name>')
     .description('make one the current one')
     .addHelpText('after', '\nExample:\n  $ flotilla context use lab')
@@ -30,4 +41,8 @@ export function addContextCommands(program: Command): void {
       '\nExample:\n  $ flotilla kubeconfig > cluster.yaml && kubectl --kubeconfig cluster.yaml get pods -A',
     )
     .action(async (flags, command: Command) => (await import('./kubeconfig.ts')).kubeconfig(flags, command));
+}
+
+function collect(value: string, all: readonly string[]): string[] {
+  return [...all, value];
 }

@@ -1,6 +1,7 @@
 import { posix } from 'node:path';
 import { messageOf } from '../../lib/errors.ts';
 import type { StackFile, StackVolume } from '../../resources/stack-types.ts';
+import { objectName } from '../object-names.ts';
 import type { Lookup } from './interpolate.ts';
 import { configRules, externalRules, hints, networkRules, secretRules, volumeRules } from './keys.ts';
 import { isComposeName, isObjectName, reportSameNames } from './names.ts';
@@ -88,7 +89,7 @@ export function readVolumes(reader: Reader, source: Source | undefined): Record<
     if (volume.external !== undefined && !isObjectName(volume.external)) {
       reader.problems.add(at, `"${volume.external}" is no name of an existing volume`, 'see: flotilla volume ls');
     }
-    volumes.set(name, volume);
+    volumes.set(objectName(name), volume);
   }
   reportSameNames(reader.problems, source, 'volumes');
   return Object.fromEntries(volumes);

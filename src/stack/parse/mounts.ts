@@ -1,5 +1,6 @@
 import { posix } from 'node:path';
 import type { StackMount } from '../../resources/stack-types.ts';
+import { objectName } from '../object-names.ts';
 import { bindRules, fileMountRules, mountRules, mountTmpfsRules, mountVolumeRules } from './keys.ts';
 import { nearest } from './nearest.ts';
 import type { Position } from './problems.ts';
@@ -89,7 +90,8 @@ function hostPath(context: MountContext, path: string, at: Position): string | u
 }
 
 function volumeName(context: MountContext, name: string, at: Position): string | undefined {
-  return declaredName(context, name, at, 'volume', context.declared.volumes);
+  const declared = declaredName(context, name, at, 'volume', context.declared.volumes);
+  return declared === undefined ? undefined : objectName(declared); // Compose allows `my_data`, a name of an object must be `my-data`
 }
 
 function declaredName(
