@@ -55,7 +55,7 @@ export async function waitForStack(options: WaitOptions): Promise<void> {
 /** The stack's next version, or itself when nothing came within `waitMs`. */
 async function nextState(client: HttpClient, stack: Stack, waitMs: number): Promise<Stack> {
   const { namespace, name, resourceVersion = '' } = stack.metadata;
-  const signal = AbortSignal.timeout(waitMs);
+  const signal = AbortSignal.timeout(Math.ceil(waitMs));
   try {
     const selection = { ...(namespace ? { namespace } : {}), fieldSelector: `metadata.name=${name}` };
     for await (const event of client.watch(stacks, { ...selection, resourceVersion, signal })) {

@@ -64,8 +64,8 @@ export function portsOf(pod: Pod): string {
       }))
       .filter((port) => !bound.some((one) => one.hostPort === port.hostPort && one.protocol === port.protocol)),
   ];
-  const host = pod.status?.hostIP ?? '';
-  return all.map((port) => `${host}:${port.hostPort}→${port.containerPort}/${port.protocol.toLowerCase()}`).join(', ');
+  const host = pod.status?.hostIP ? `${pod.status.hostIP}:` : '';
+  return all.map((port) => `${host}${port.hostPort}→${port.containerPort}/${port.protocol.toLowerCase()}`).join(', ');
 }
 
 function parseBound(text: string | undefined): BoundPort[] {

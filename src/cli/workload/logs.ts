@@ -33,8 +33,13 @@ export async function logs(target: string, flags: LogsFlags, command: Command): 
     const results = await Promise.allSettled(
       chosen.map((one) => copy(client, one.pod, options, printer, abort.signal)),
     );
-    const failed = results.find((one) => one.status === 'rejected');
-    if (failed && !abort.signal.aborted) throw failed.reason;
+    if (abort.signal.aborted) return;
+    const failed = results.flatMap((one, at) =>
+      one.status === 'rejected' ? [{ pod: chosen[at]!.pod, error: one.reason as unknown }] : [],
+    );
+    if (failed.length === chosen.length) throw failed[0]?.error;
+    // One that has not started yet does not hide the others' lines.
+    for (const { pod, error } of failed) printer.note(pod, messageOf(error));
   });
 }
 
