@@ -6,7 +6,7 @@ import type { Scale } from '../resources/scale.ts';
 import { selectionOf } from './cache/selection.ts';
 import type { WatchCache } from './cache/watch-cache.ts';
 import type { Watcher } from './cache/watcher.ts';
-import { badRequest, expired } from './registry/api-errors.ts';
+import { badRequest } from './registry/api-errors.ts';
 import type { Call } from './registry/call.ts';
 import type { Registry } from './registry/registry.ts';
 
@@ -112,7 +112,6 @@ async function* watch<T extends ApiObject>(
   if (signal.aborted) return;
   const isFromStart = options.resourceVersion === '' || options.resourceVersion === '0';
   const after = isFromStart ? undefined : revisionOf(cache, options.resourceVersion);
-  if (after !== undefined && after < 0) throw expired(after, 0);
   await catchUp(cache, options.resourceVersion);
   const watcher = cache.watch(grid, kind, selectionOf(kind, options), after);
   try {

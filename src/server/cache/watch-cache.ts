@@ -137,7 +137,14 @@ class StoreWatchCache implements WatchCache {
 
   watch(grid: string, kind: Kind, selection: Selection, afterRevision?: number): Watcher {
     const cache = this.#cacheOf(grid, kind);
-    return new Watcher({ cache, selection, afterRevision, revision: () => this.#revision, clock: this.#clock });
+    return new Watcher({
+      cache,
+      selection,
+      afterRevision,
+      revision: () => this.#revision,
+      versions: this.versions,
+      clock: this.#clock,
+    });
   }
 
   *podsOnNode(grid: string, nodeName: string): Iterable<Pod> {

@@ -1,5 +1,7 @@
 import type { Clock } from '../../lib/clock.ts';
+import type { ApiError } from '../../resources/api-error.ts';
 import { expired } from '../registry/api-errors.ts';
+import type { ResourceVersions } from '../registry/resource-version.ts';
 import { type CachedObject, type CacheEvent, lineOf, type WatchType, watchLine } from './cached-object.ts';
 import type { EventRing } from './event-ring.ts';
 import { type KindCache, type Selection, seenAs } from './kind-cache.ts';
@@ -21,6 +23,7 @@ export interface WatcherOptions {
   readonly revision: () => number;
   /** Events after this revision; absent: everything there is as ADDED, then live. */
   readonly afterRevision?: number | undefined;
+  readonly versions: ResourceVersions;
   readonly clock: Clock;
 }
 
@@ -34,6 +37,8 @@ export class Watcher {
   #initial: readonly CachedObject[];
   #initialNext = 0;
   #position: number;
+  /** Of the newest event that was taken. */
+  #lastRevision: number;
   #wake: (() => void) | undefined;
 
   /** Throws ApiError 410 Expired when the history does not reach back to `afterRevision`. */
@@ -42,13 +47,14 @@ export class Watcher {
     const { cache, selection, afterRevision } = options;
     this.#ring = cache.ringFor(selection);
     this.initialRevision = options.revision();
+    this.#lastRevision = afterRevision ?? this.initialRevision;
     if (afterRevision === undefined) {
       this.#initial = cache.at(this.initialRevision, selection) ?? [];
       this.#position = this.#ring.end;
     } else {
       this.#initial = [];
       const position = this.#ring.positionAfter(afterRevision);
-      if (position === undefined) throw expired(afterRevision, this.#ring.floor);
+      if (position === undefined) throw this.#expired(afterRevision);
       this.#position = position;
     }
     this.#stopListening = this.#ring.onAppend(() => this.#wake?.());
@@ -72,9 +78,10 @@ export class Watcher {
     if (seen.length > 0) return seen;
     while (seen.length === 0) {
       const events = this.#ring.from(this.#position, limit);
-      if (!events) throw expired(this.#position, this.#ring.floor);
+      if (!events) throw this.#expired(this.#lastRevision);
       if (events.length === 0) break;
       this.#position += events.length;
+      this.#lastRevision = events.at(-1)!.revision;
       for (const event of events) {
         const what = seenAs(event, this.#options.selection);
         if (what) seen.push(live(event, what.type, what.item));
@@ -101,6 +108,11 @@ export class Watcher {
       if (timeoutMs !== undefined)
         cancelTimer = this.#options.clock.after(timeoutMs, () => settle(() => resolve(false)));
     });
+  }
+
+  #expired(revision: number): ApiError {
+    const { versions } = this.#options;
+    return expired(versions.format(revision), versions.format(this.#ring.floor));
   }
 
   close(): void {

@@ -23,7 +23,8 @@ export async function readPage(cache: WatchCache, grid: string, kind: Kind, opti
   await catchUp(cache, exact ?? options.revision);
   const revision = exact ?? cache.revision;
   const all = cache.list(grid, kind, options.selection, revision);
-  if (!all) throw token ? expiredToken() : expired(revision, cache.revision);
+  if (!all)
+    throw token ? expiredToken() : expired(cache.versions.format(revision), cache.versions.format(cache.revision));
   const rest = token ? all.filter((item) => item.key > token.after) : all;
   if (options.limit === 0 || rest.length <= options.limit) return { revision, items: rest };
   const items = rest.slice(0, options.limit);

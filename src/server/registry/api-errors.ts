@@ -69,7 +69,7 @@ export function tooLarge(limitBytes: number): ApiError {
 }
 
 /** The history no longer reaches back so far: list again. */
-export function expired(asked: number, oldest: number): ApiError {
+export function expired(asked: string, oldest: string): ApiError {
   return new ApiError({ code: 410, reason: 'Expired', message: `too old resource version: ${asked} (${oldest})` });
 }
 
