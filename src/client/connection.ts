@@ -144,7 +144,10 @@ function keepAlive(session: ClientHttp2Session, pingMs: number): void {
   const timer = setInterval(() => {
     if (session.destroyed) return;
     if (isWaiting) {
-      session.destroy(new Error(`no sign of life for ${2 * pingMs} ms`));
+      // When it was us who stood still, the answer lies in the socket's buffer: read that first.
+      setImmediate(() => {
+        if (isWaiting) session.destroy(new Error(`no sign of life for ${2 * pingMs} ms`));
+      });
       return;
     }
     try {

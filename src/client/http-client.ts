@@ -1,24 +1,16 @@
 import { randomUUID } from 'node:crypto';
-import { FlotillaError } from '../lib/errors.ts';
 import { apiVersionOf, type Kind } from '../resources/kind.ts';
 import { pods } from '../resources/kinds.ts';
 import type { ApiObject } from '../resources/object.ts';
-import { ApiError } from './api-error.ts';
-import type {
-  CallOptions,
-  Client,
-  DeleteOptions,
-  ListOptions,
-  ObjectList,
-  WatchEvent,
-  WatchOptions,
-} from './client.ts';
+import type { CallOptions, Client, ListOptions, ObjectList, WatchEvent, WatchOptions } from './client.ts';
 import { Connection, type ConnectionOptions } from './connection.ts';
 import { type HttpAnswer, sendRequest } from './http-request.ts';
+import { IdleTimer } from './idle-timer.ts';
 import { pathOf, type Query } from './paths.ts';
 import { execInPod, type PodExec, type PodExecOptions } from './pod-exec.ts';
 import { type PodLogsOptions, type PodRef, podLogsQuery } from './pod-logs.ts';
 import { readBody, readLines } from './read-lines.ts';
+import { deleteBodyOf, failureOf, parseJson, type WireList, watchEventOf } from './wire.ts';
 
 export interface HttpClientOptions extends ConnectionOptions {
   readonly grid: string;
@@ -195,96 +187,4 @@ function clientOver(connection: Connection, options: HttpClientOptions): HttpCli
       await call('DELETE', pathOf({ grid, kind, ...ref }), more, deleteBodyOf(more));
     },
   };
-}
-
-interface WireList<T> {
-  readonly metadata: { readonly resourceVersion?: string };
-  readonly items: T[] | null;
-}
-
-function deleteBodyOf(options: DeleteOptions): unknown {
-  const { gracePeriodSeconds, propagationPolicy, uid, resourceVersion } = options;
-  const hasConditions = uid !== undefined || resourceVersion !== undefined;
-  // JSON leaves out what is undefined.
-  return {
-    apiVersion: 'v1',
-    kind: 'DeleteOptions',
-    gracePeriodSeconds,
-    propagationPolicy,
-    ...(hasConditions ? { preconditions: { uid, resourceVersion } } : {}),
-  };
-}
-
-function watchEventOf<T extends ApiObject>(event: { type: string; object: unknown }): WatchEvent<T> {
-  switch (event.type) {
-    case 'ADDED':
-    case 'MODIFIED':
-    case 'DELETED':
-      return { type: event.type, object: event.object as T };
-    case 'BOOKMARK':
-      return { type: 'BOOKMARK', resourceVersion: (event.object as T).metadata.resourceVersion ?? '' };
-    case 'ERROR':
-      throw new ApiError(event.object as ApiError['status']);
-    default:
-      throw new FlotillaError('ProtocolMismatch', `watch: unknown event type "${event.type}"`);
-  }
-}
-
-async function failureOf(answer: HttpAnswer, what: string): Promise<Error> {
-  const text = await readBody(answer.body, 1 << 20);
-  try {
-    const status: unknown = JSON.parse(text);
-    if (isStatus(status)) return new ApiError(status);
-  } catch {
-    // Not the API that answered: its words go into the message.
-  }
-  const words = text.trim().slice(0, 200);
-  const message = `${what}: unexpected answer ${answer.status}${words === '' ? '' : `: ${words}`}`;
-  return new FlotillaError('Unavailable', message, { retryable: answer.status >= 500 });
-}
-
-function isStatus(value: unknown): value is ApiError['status'] {
-  return typeof value === 'object' && value !== null && 'code' in value && 'message' in value && 'reason' in value;
-}
-
-function parseJson<T>(text: string, path: string): T {
-  try {
-    return JSON.parse(text) as T;
-  } catch (cause) {
-    throw new FlotillaError('ProtocolMismatch', `${path.split('?')[0]}: the answer is no JSON`, { cause });
-  }
-}
-
-/** Aborts when `reset` is not called for a while, or with the outer signal. */
-class IdleTimer {
-  readonly #abort = new AbortController();
-  readonly #timer: NodeJS.Timeout;
-  readonly #outer: AbortSignal | undefined;
-  readonly #onOuter = (): void => this.#abort.abort(this.#outer?.reason);
-
-  constructor(idleMs: number, outer: AbortSignal | undefined) {
-    this.#outer = outer;
-    this.#timer = setTimeout(() => {
-      const reason = new FlotillaError('Unavailable', `the watch brought nothing for ${idleMs} ms`, {
-        retryable: true,
-      });
-      this.#abort.abort(reason);
-    }, idleMs);
-    this.#timer.unref();
-    if (outer?.aborted) this.#onOuter();
-    else outer?.addEventListener('abort', this.#onOuter, { once: true });
-  }
-
-  get signal(): AbortSignal {
-    return this.#abort.signal;
-  }
-
-  reset(): void {
-    this.#timer.refresh();
-  }
-
-  stop(): void {
-    clearTimeout(this.#timer);
-    this.#outer?.removeEventListener('abort', this.#onOuter);
-  }
 }
