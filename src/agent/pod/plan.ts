@@ -112,7 +112,7 @@ function planRun(
   if (newest.state === 'removing') return [{ type: 'wait', why: 'stopping' }];
   if (!isRestarted(pod, newest)) return [];
   const crashes = ranLong(newest) ? 0 : local.crashes;
-  const dueMs = (local.endedAtMs.get(newest.id) ?? nowMs) + crashDelayMs(crashes);
+  const dueMs = (local.endedAtMs.get(newest.id) ?? 0) + crashDelayMs(crashes);
   if (nowMs < dueMs) return [{ type: 'wait', untilMs: dueMs, why: 'crash-loop' }];
   return planStart(pod, attemptOf(newest) + 1, crashes + 1, local, nowMs);
 }
