@@ -2,7 +2,7 @@ import type { Probe } from 'kubernetes-types/core/v1.js';
 import { isAlive } from './plan.ts';
 import type { PodRecord } from './pod-record.ts';
 import type { PodServices } from './pod-services.ts';
-import { countProbe, nextProbeMs, type ProbeKind, startProbeState } from './probe-state.ts';
+import { adoptProbeState, countProbe, nextProbeMs, type ProbeKind, startProbeState } from './probe-state.ts';
 import { type ProbeResult, runProbe } from './prober.ts';
 
 /** Probes of all running containers; results go into the records. */
@@ -81,7 +81,11 @@ export function createPodProbes(options: PodProbesOptions): PodProbes {
       if (tracked.get(record.uid)?.containerId === container.id) return;
       forget(record.uid);
       const { readinessProbe, livenessProbe } = record.pod.spec.containers[0] ?? {};
-      record.probe = startProbeState(container.id, readinessProbe !== undefined);
+      const before = record.pod.status?.containerStatuses?.[0];
+      const wasReady = before?.containerID === `docker://${container.id}` && before.ready;
+      record.probe = wasReady
+        ? adoptProbeState(container.id)
+        : startProbeState(container.id, readinessProbe !== undefined);
       const mine: Tracked = { containerId: container.id, cancels: new Set() };
       tracked.set(record.uid, mine);
       const ranMs = clock.wallMs() - Date.parse(container.startedAt ?? container.createdAt);

@@ -28,6 +28,12 @@ export function startProbeState(containerId: string, hasReadinessProbe: boolean)
   return { containerId, isReady: !hasReadinessProbe, isDead: false, readiness: nothing, liveness: nothing };
 }
 
+/** What an agent before this one found holds until the probe says otherwise: its restart must not take a pod out of routing. */
+export function adoptProbeState(containerId: string): ProbeState {
+  const succeeded = { ...nothing, successes: 1, hasSucceeded: true };
+  return { containerId, isReady: true, isDead: false, readiness: succeeded, liveness: nothing };
+}
+
 /** Counts one result; thresholds as Kubernetes has them. */
 export function countProbe(state: ProbeState, kind: ProbeKind, probe: Probe, isSuccess: boolean): ProbeState {
   const before = state[kind];

@@ -1,0 +1,232 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { createFakeRuntime, type FakeRuntime } from '../../adapters/runtime/fake.ts';
+import type { ContainerRuntime } from '../../adapters/runtime/port.ts';
+import type { Pod } from '../../resources/kinds.ts';
+import type { AddressPoolState } from '../network/address-pool.ts';
+import type { Pods } from './pods.ts';
+import { podOf } from './test-objects.ts';
+import { createTestApi, startTestPods, type TestApi } from './test-pods.ts';
+
+let dataDirectory = '';
+before(async () => {
+  dataDirectory = await mkdtemp(join(tmpdir(), 'flotilla-pods-'));
+});
+after(() => rm(dataDirectory, { recursive: true, force: true }));
+
+interface Host {
+  readonly runtime: FakeRuntime;
+  readonly api: TestApi;
+  readonly addresses: AddressPoolState;
+}
+
+function hostOf(...pods: Pod[]): Host {
+  const runtime = createFakeRuntime();
+  runtime.registry.add('acme/web:1');
+  const api = createTestApi();
+  for (const pod of pods) api.pods.set(pod.metadata.name, pod);
+  return { runtime, api, addresses: { next: 0, byPod: {} } };
+}
+
+/** An agent on a host, following the engine's events. */
+async function startOn(host: Host, runtime: ContainerRuntime = host.runtime): Promise<Pods & { end(): Promise<void> }> {
+  const pods = await startTestPods({ ...host, runtime, dataDirectory, podCIDR: '10.80.3.0/24' });
+  const abort = new AbortController();
+  host.runtime.watch(
+    {
+      onContainer: (id) => pods.look(id),
+      onResync: () =>
+        void host.runtime.list().then(
+          (all) => pods.resync(all),
+          () => {},
+        ),
+      onDisconnect: () => {},
+    },
+    abort.signal,
+  );
+  return {
+    ...pods,
+    end: async () => {
+      abort.abort();
+      await pods.stop();
+    },
+  };
+}
+
+const isReady = (host: Host, name: string) =>
+  host.api.until(
+    name,
+    (status) => status?.conditions?.some((one) => one.type === 'Ready' && one.status === 'True') ?? false,
+  );
+const deleteIn = (host: Host, pods: Pods, name: string) => {
+  const pod = host.api.pods.get(name);
+  assert.ok(pod);
+  const metadata = { ...pod.metadata, deletionTimestamp: '2026-01-01T00:00:00Z', deletionGracePeriodSeconds: 1 };
+  const dying = { ...pod, metadata };
+  host.api.pods.set(name, dying);
+  pods.upsert(dying);
+};
+const engineCalls = (host: Host) => host.runtime.calls.map((call) => call.split(' ')[0]);
+
+describe('pods of a node', () => {
+  it('go from nothing to Ready and away again, leaving nothing', async () => {
+    const host = hostOf(podOf());
+    const pods = await startOn(host);
+    await isReady(host, 'web-1');
+    assert.equal(host.api.pods.get('web-1')?.status?.podIP, '10.80.3.2');
+    assert.deepEqual(host.api.events, ['web-1 Pulling', 'web-1 Pulled', 'web-1 Created', 'web-1 Started']);
+    deleteIn(host, pods, 'web-1');
+    await host.api.until('web-1', (_status, pod) => pod === undefined);
+    assert.deepEqual(await host.runtime.list(), []);
+    assert.deepEqual(host.addresses.byPod, {});
+    await pods.end();
+  });
+
+  it('start with four calls to the engine when the image is there', async () => {
+    const host = hostOf(podOf());
+    host.runtime.images.add('acme/web:1');
+    const pods = await startTestPods({ ...host, dataDirectory, podCIDR: '10.80.3.0/24' });
+    await isReady(host, 'web-1');
+    assert.deepEqual(engineCalls(host), ['list', 'hasImage', 'create', 'start', 'inspect']);
+    await pods.stop();
+  });
+
+  it('start again when their container dies, with the end on record', async () => {
+    const host = hostOf(podOf());
+    const pods = await startOn(host);
+    await isReady(host, 'web-1');
+    const [first] = await host.runtime.list();
+    host.runtime.exit(first?.id ?? '', 3);
+    await host.api.until('web-1', (status) => status?.containerStatuses?.[0]?.restartCount === 1);
+    await isReady(host, 'web-1');
+    const status = host.api.pods.get('web-1')?.status?.containerStatuses?.[0];
+    assert.equal(status?.lastState?.terminated?.exitCode, 3);
+    assert.equal((await host.runtime.list()).filter((one) => one.state === 'running').length, 1);
+    await pods.end();
+  });
+
+  it('are not touched by a restart of the agent', async () => {
+    const host = hostOf(podOf());
+    const first = await startOn(host);
+    await isReady(host, 'web-1');
+    await first.end();
+    const before = host.runtime.calls.length;
+    const second = await startOn(host);
+    await isReady(host, 'web-1');
+    await second.end();
+    const changing = engineCalls(host)
+      .slice(before)
+      .filter((call) => !['list', 'inspect'].includes(call ?? ''));
+    assert.deepEqual(changing, []);
+  });
+
+  it('say why they wait for an image that is nowhere', async () => {
+    const host = hostOf(podOf({ image: 'acme/web:9' }));
+    const pods = await startOn(host);
+    await host.api.until('web-1', (status) => {
+      const waiting = status?.containerStatuses?.[0]?.state?.waiting;
+      return waiting?.reason === 'ErrImagePull' && /"acme\/web:9" not found/.test(waiting.message ?? '');
+    });
+    await pods.end();
+  });
+
+  it('wait for a ConfigMap that is missing', async () => {
+    const host = hostOf(podOf({ envFrom: [{ configMapRef: { name: 'conf' } }] }));
+    const pods = await startOn(host);
+    await host.api.until('web-1', (status) => {
+      const waiting = status?.containerStatuses?.[0]?.state?.waiting;
+      return waiting?.reason === 'CreateContainerConfigError' && waiting.message === 'configmap "conf" not found';
+    });
+    await pods.end();
+  });
+
+  it('are refused when the node has no room', async () => {
+    const host = hostOf(podOf({ resources: { requests: { cpu: '5' } } }));
+    const pods = await startOn(host);
+    await host.api.until('web-1', (status) => status?.phase === 'Failed' && status.reason === 'OutOfcpu');
+    assert.deepEqual(await host.runtime.list(), []);
+    await pods.end();
+  });
+
+  it('that nobody wants any more are swept; what is not ours stays', async () => {
+    const host = hostOf(podOf());
+    const first = await startOn(host);
+    await isReady(host, 'web-1');
+    await first.end();
+    const foreign = await host.runtime.create({
+      name: 'fl_other',
+      image: 'acme/web:1',
+      labels: { 'flotilla.dev/pod-uid': 'x', 'flotilla.dev/node': 'h2', 'flotilla.dev/grid': 'main' },
+      environment: [],
+      network: 'none',
+      ports: [],
+      mounts: [],
+    });
+    host.api.pods.clear();
+    const second = await startOn(host);
+    while ((await host.runtime.list()).length > 1 || Object.keys(host.addresses.byPod).length > 0) {
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    assert.deepEqual(
+      (await host.runtime.list()).map(({ id }) => id),
+      [foreign],
+    );
+    await second.end();
+  });
+
+  it('stop at once when a shorter grace period is given while they stop', async () => {
+    const host = hostOf(podOf({}, {}, { terminationGracePeriodSeconds: 30 }));
+    const pods = await startOn(host);
+    await isReady(host, 'web-1');
+    const [container] = await host.runtime.list();
+    const id = container?.id ?? '';
+    host.runtime.stubborn.add(id);
+    deleteIn(host, pods, 'web-1');
+    while (!engineCalls(host).includes('stop')) await new Promise((resolve) => setImmediate(resolve));
+    host.runtime.expireGrace(id);
+    await host.api.until('web-1', (_status, pod) => pod === undefined);
+    await pods.end();
+  });
+
+  it('converge from wherever an agent was killed', async () => {
+    const changing = ['create', 'start', 'stop', 'remove', 'pull'];
+    for (let cut = 0; cut < 8; cut++) {
+      for (const isBefore of [true, false]) {
+        const host = hostOf(podOf());
+        const first = await startOn(host, cutAfter(host.runtime, changing, cut, isBefore));
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        await first.end(); // its memory is gone; the engine's and the disk's are not
+        const second = await startOn(host);
+        await isReady(host, 'web-1');
+        const running = (await host.runtime.list()).filter((one) => one.state === 'running');
+        assert.equal(running.length, 1, `cut ${cut}`);
+        deleteIn(host, second, 'web-1');
+        await host.api.until('web-1', (_status, pod) => pod === undefined);
+        assert.deepEqual(await host.runtime.list(), []);
+        assert.deepEqual(host.addresses.byPod, {});
+        await second.end();
+      }
+    }
+  });
+});
+
+/** The n-th changing call fails before or after it has done its work, and all after it: as if the agent had died there. */
+function cutAfter(runtime: FakeRuntime, changing: readonly string[], cut: number, isBefore: boolean): ContainerRuntime {
+  let calls = 0;
+  return new Proxy(runtime, {
+    get(target, name: keyof FakeRuntime) {
+      const value = target[name];
+      if (typeof value !== 'function') return value;
+      return async (...args: unknown[]) => {
+        const isCut = changing.includes(name) && calls++ >= cut;
+        if (isCut && isBefore) throw new Error('killed');
+        const result = await (value as (...all: unknown[]) => unknown).apply(target, args);
+        if (isCut) throw new Error('killed');
+        return result;
+      };
+    },
+  });
+}
