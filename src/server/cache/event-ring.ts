@@ -49,16 +49,28 @@ export class EventRing {
     for (const wake of this.#wakers) wake();
   }
 
+  /** Forgets what is old or too much. */
   trim(nowMs: number): void {
     const { minEvents, maxEvents, maxAgeMs } = this.#bounds;
     // A chunk at a time: dropping the head of an array one by one would copy it each time.
     if (this.#events.length <= minEvents + 64) return;
     let drop = Math.max(0, this.#events.length - maxEvents);
     while (this.#events.length - drop > minEvents && this.#events[drop]!.receivedMs < nowMs - maxAgeMs) drop++;
-    if (drop < 64) return;
-    this.#floor = this.#events[drop - 1]!.revision;
-    this.#events = this.#events.slice(drop);
-    this.#first += drop;
+    if (drop >= 64) this.#drop(drop);
+  }
+
+  /** Forgets everything up to `revision`. */
+  dropThrough(revision: number): void {
+    const kept = this.#events.findIndex((event) => event.revision > revision);
+    const drop = kept < 0 ? this.#events.length : kept;
+    if (drop > 0) this.#drop(drop);
+    this.raiseFloor(revision);
+  }
+
+  #drop(count: number): void {
+    this.#floor = Math.max(this.#floor, this.#events[count - 1]!.revision);
+    this.#events = this.#events.slice(count);
+    this.#first += count;
   }
 
   /** Who resumes by a revision from before this one is told that it is too old; who has a position goes on. */

@@ -64,7 +64,16 @@ export class KindCache {
     else this.#items.delete(key);
     if (!item !== !previous) this.#order = undefined;
     this.#indexByNode(key, event);
+    const { floor } = this.ring;
     this.ring.append(event);
+    if (this.ring.floor > floor) this.#trimNodes();
+  }
+
+  /** Forgets old history also when nothing happens any more. */
+  trim(nowMs: number): void {
+    const { floor } = this.ring;
+    this.ring.trim(nowMs);
+    if (this.ring.floor > floor) this.#trimNodes();
   }
 
   /** The ring that has every event a watch of this selection needs. */
@@ -143,7 +152,9 @@ export class KindCache {
   #node(name: string): { items: Map<string, CachedObject>; ring: EventRing } {
     let node = this.#nodes.get(name);
     if (!node) {
-      node = { items: new Map(), ring: new EventRing(this.ring.floor, this.#bounds) };
+      // It is a part of the whole ring, and forgets with it.
+      const bounds = { ...this.#bounds, minEvents: this.#bounds.maxEvents };
+      node = { items: new Map(), ring: new EventRing(this.ring.floor, bounds) };
       // What happened on this node before anybody asked for it alone.
       for (const event of [...this.ring.backTo(this.ring.floor)].reverse()) {
         if (this.#nodeNameOf(event.previous) === name || this.#nodeNameOf(event.item) === name) node.ring.append(event);
@@ -151,6 +162,13 @@ export class KindCache {
       this.#nodes.set(name, node);
     }
     return node;
+  }
+
+  #trimNodes(): void {
+    for (const [name, node] of this.#nodes) {
+      node.ring.dropThrough(this.ring.floor);
+      this.#forgetNode(name);
+    }
   }
 
   /** Nodes come and go; an index of one that nobody watches and nothing runs on is rebuilt when needed. */

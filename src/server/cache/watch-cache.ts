@@ -64,6 +64,7 @@ class StoreWatchCache implements WatchCache {
   /** Revision of the first load: history begins here for kinds that are first seen later. */
   #floor = 0;
   #following = false;
+  #trimDueMs = 0;
   #headInFlight: Promise<number> | undefined;
   #headNext: Promise<number> | undefined;
   #stopped: Promise<void> = Promise.resolve();
@@ -179,11 +180,20 @@ class StoreWatchCache implements WatchCache {
   #advance(revision: number): void {
     if (revision <= this.#revision) return;
     this.#revision = revision;
+    this.#trim();
     if (this.#waiting.length === 0) return;
     const due = this.#waiting.filter((one) => one.revision <= revision);
     if (due.length === 0) return;
     this.#waiting = this.#waiting.filter((one) => one.revision > revision);
     for (const one of due) one.resolve();
+  }
+
+  /** Kinds in which nothing happens any more forget their history, too. */
+  #trim(): void {
+    const nowMs = this.#clock.monotonicMs();
+    if (nowMs < this.#trimDueMs) return;
+    this.#trimDueMs = nowMs + 60_000;
+    for (const cache of this.#caches.values()) cache.trim(nowMs);
   }
 
   /** A head asked for before this call may be too old for it; the one asked for next serves all who wait meanwhile. */

@@ -3,6 +3,7 @@ import type { ApiObject } from '../../resources/object.ts';
 import { forbidden } from '../registry/api-errors.ts';
 import type { Call } from '../registry/call.ts';
 import type { Attributes, Authorizer, RequestContext } from '../request.ts';
+import { isWatchQuery } from './list-options.ts';
 import type { Route } from './route.ts';
 
 export type ObjectRoute = Extract<Route, { readonly type: 'objects' | 'object' }>;
@@ -14,8 +15,7 @@ export function attributesOf(
   method: string,
   query: URLSearchParams,
 ): Attributes | undefined {
-  const isWatch = ['true', '1'].includes(query.get('watch') ?? '');
-  const verb = verbOf(route, method, isWatch);
+  const verb = verbOf(route, method, isWatchQuery(query));
   if (!verb) return undefined;
   const fieldSelector = query.get('fieldSelector');
   return {
@@ -33,8 +33,9 @@ function verbOf(route: ObjectRoute, method: string, isWatch: boolean): Attribute
   const isOne = route.type === 'object';
   switch (method) {
     case 'GET':
-    case 'HEAD':
       return isOne ? 'get' : isWatch ? 'watch' : 'list';
+    case 'HEAD':
+      return isOne ? 'get' : isWatch ? undefined : 'list';
     case 'POST':
       return isOne && !route.subresource ? undefined : 'create';
     case 'PUT':

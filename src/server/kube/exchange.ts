@@ -61,7 +61,10 @@ export async function sendText(exchange: Exchange, parts: readonly string[], hea
   }
   for (const chunk of chunksOf(parts)) {
     if (!target.write(chunk)) await drained(target, context.signal, response);
-    if (context.signal.aborted || response.destroyed) return;
+    if (context.signal.aborted || response.destroyed) {
+      target.destroy();
+      return;
+    }
   }
   target.end();
 }
@@ -86,19 +89,24 @@ export function writableOf(response: HttpResponse): ServerResponse {
   return response as ServerResponse;
 }
 
+/** A reader that takes nothing for so long is cut off: what waits for it is not kept for ever. */
+const stalledMs = 60_000;
+
 /** Resolves when more may be written, or nobody reads any more. */
-export function drained(target: Writable, signal: AbortSignal, response: Writable): Promise<void> {
+export function drained(target: Writable, signal: AbortSignal, response: ServerResponse): Promise<void> {
   return new Promise((resolve) => {
+    const stalled = setTimeout(() => response.destroy(), stalledMs);
     const done = () => {
+      clearTimeout(stalled);
       target.off('drain', done);
       response.off('close', done);
       signal.removeEventListener('abort', done);
       resolve();
     };
-    if (signal.aborted || response.destroyed) return resolve();
     target.on('drain', done);
     response.on('close', done);
     signal.addEventListener('abort', done);
+    if (signal.aborted || response.destroyed) done();
   });
 }
 

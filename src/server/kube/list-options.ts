@@ -20,7 +20,12 @@ export interface ListOptions {
   readonly sendsInitialEvents: boolean | undefined;
 }
 
-/** `namespace` and `name` come from the path. Throws ApiError 400 and 422. */
+/** Whether a request for a collection is a watch. Throws ApiError 400. */
+export function isWatchQuery(query: URLSearchParams): boolean {
+  return flag(query, 'watch') ?? false;
+}
+
+/** `namespace` comes from the path. Throws ApiError 400 and 422. */
 export function parseListOptions(
   kind: Kind,
   query: URLSearchParams,
@@ -28,7 +33,7 @@ export function parseListOptions(
   namespace: string | undefined,
 ): ListOptions {
   const [labelSelector, fieldSelector] = [query.get('labelSelector'), query.get('fieldSelector')];
-  const isWatch = flag(query, 'watch') ?? false;
+  const isWatch = isWatchQuery(query);
   const options: ListOptions = {
     selection: selectionOf(kind, { namespace, labelSelector, fieldSelector }),
     hasSelectors: Boolean(labelSelector || fieldSelector),

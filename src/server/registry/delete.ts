@@ -3,9 +3,10 @@ import type { Kind } from '../../resources/kind.ts';
 import { namespaces, type Pod, pods } from '../../resources/kinds.ts';
 import type { ApiObject } from '../../resources/object.ts';
 import type { CachedObject } from '../cache/cached-object.ts';
-import { conflict } from './api-errors.ts';
+import { conflict, forbidden } from './api-errors.ts';
 import type { Call, RegistryContext } from './call.ts';
 import { putObject, removeObject, withNewest } from './commit.ts';
+import { permanentNamespaces } from './permanent-namespaces.ts';
 import { hasGeneration, isSame, timestamp, type WritableMeta } from './server-fields.ts';
 import { isFinished } from './update.ts';
 
@@ -23,6 +24,9 @@ export async function deleteObject(
   ref: { readonly namespace?: string | undefined; readonly name: string },
   options: DeleteOptions,
 ): Promise<Deleted> {
+  if (isSame(kind, namespaces) && permanentNamespaces[call.grid]?.includes(ref.name)) {
+    throw forbidden(kind, ref.name, 'this namespace may not be deleted');
+  }
   return await withNewest(context, call, kind, ref, async (old) => {
     checkPreconditions(kind, old.object, options);
     const next = markDeleted(kind, old.object, options, context.clock.wallMs());

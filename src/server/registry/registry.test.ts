@@ -97,8 +97,10 @@ apiTest('objects live in namespaces that exist and are not ending', async ({ reg
   elsewhere.metadata.namespace = 'nowhere';
   await fails(registry.create(main, configMaps, elsewhere), 404, /namespaces "nowhere" not found/);
   await fails(registry.create({ grid: 'other' }, configMaps, configMap('c')), 404);
-  await registry.delete(main, namespaces, { name: 'default' });
-  await fails(registry.create(main, configMaps, configMap('c')), 403, /because it is being terminated/);
+  await fails(registry.delete(main, namespaces, { name: 'default' }), 403, /may not be deleted/);
+  await registry.create(main, namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'nowhere' } });
+  await registry.delete(main, namespaces, { name: 'nowhere' });
+  await fails(registry.create(main, configMaps, elsewhere), 403, /because it is being terminated/);
 });
 
 apiTest('a namespace ends when it was emptied and its finalizer taken away', async ({ registry, cache }) => {
