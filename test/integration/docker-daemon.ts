@@ -1,6 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { existsSync, openSync } from 'node:fs';
-import { chmod, copyFile, mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, mkdtemp, readdir, rm, rmdir, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -86,9 +86,22 @@ export async function startDockerDaemon(): Promise<DockerDaemon> {
         await inside(['umount', '-l', path]).catch(() => {});
       }
       holder.kill('SIGKILL');
+      await removeCgroups(`flt-${name}`);
       await rm(directory, { recursive: true, force: true });
     },
   };
+}
+
+/** The engine leaves its empty groups behind, one a hierarchy. */
+async function removeCgroups(name: string): Promise<void> {
+  const roots = ['/sys/fs/cgroup', ...(await readdir('/sys/fs/cgroup')).map((one) => join('/sys/fs/cgroup', one))];
+  for (const root of roots) {
+    const group = join(root, name);
+    if (!existsSync(group)) continue;
+    const inner = await readdir(group, { withFileTypes: true });
+    for (const entry of inner.filter((one) => one.isDirectory())) await rmdir(join(group, entry.name)).catch(() => {});
+    await rmdir(group).catch(() => {});
+  }
 }
 
 function enter(holder: ChildProcess, argv: readonly string[]): string[] {
