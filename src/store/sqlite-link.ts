@@ -1,5 +1,5 @@
 import { extname } from 'node:path';
-import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
+import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads';
 import { FlotillaError, messageOf } from '../lib/errors.ts';
 import {
   type Batch,
@@ -68,7 +68,12 @@ export class SqliteLink {
     this.#port.on('message', (message: Batch<Reply> | Notice) => this.#receive(message));
     const ended = (error: unknown) => this.#die(unavailable(`the thread of store ${options.file.path} ended`, error));
     this.#worker.on('error', ended);
-    this.#worker.on('exit', () => ended(undefined));
+    this.#worker.on('exit', () => {
+      // Its last words may still lie in the port.
+      for (let last = receiveMessageOnPort(port1); last; last = receiveMessageOnPort(port1))
+        this.#receive(last.message);
+      ended(undefined);
+    });
   }
 
   /** Rejects with what kept the file from being opened. */
