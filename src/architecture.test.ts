@@ -17,7 +17,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   controllers: [...base, 'client', 'scheduler', 'stack'],
   server: [...base, 'client', 'store', 'scheduler', 'stack', 'adapters', 'tunnel', 'controllers'],
   agent: [...base, 'adapters', 'client', 'tunnel'],
-  up: base,
+  up: [...base, 'client'],
   lab: [...base, 'client', 'stack'],
   cli: [...base, 'client', 'stack'],
 };
@@ -34,7 +34,8 @@ interface Import {
 
 const root = join(import.meta.dirname, '..');
 const sources = globSync('src/**/*.ts', { cwd: root }).sort();
-const isTest = (file: string): boolean => file.endsWith('.test.ts');
+/** Tests, and what only they use: `test-….ts`. */
+const isTest = (file: string): boolean => /\.test\.ts$|\/test-[a-z-]+\.ts$/.test(file);
 const folderOf = (file: string): string => file.split('/')[1] ?? '';
 
 /** All imports of files of ours, in source order. */
