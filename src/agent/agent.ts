@@ -92,6 +92,13 @@ export async function startAgentParts(parts: AgentParts): Promise<RunningAgent> 
     log,
     clock,
   });
+  for (const name of ['queries', 'forwarded', 'failures'] as const) {
+    metrics.gauge(
+      `flotilla_dns_${name}`,
+      `DNS ${name} since the agent started.`,
+      () => network.dnsStats()?.[name] ?? 0,
+    );
+  }
   const references = createReferenceReader(() => client);
   const puller = createImagePuller(runtime);
   const nodeLabels = () => watches.nodes.get(nodeName)?.metadata ?? { name: nodeName, labels: {} };

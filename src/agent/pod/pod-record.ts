@@ -63,6 +63,7 @@ export class PodRecord {
     if (hasEnded(container) && !this.endedAtMs.has(container.id)) this.endedAtMs.set(container.id, nowMs);
     if (isAlive(container)) {
       this.problem = undefined;
+      this.endedAtMs.delete(container.id); // somebody started it again by hand
       if (container.hostPorts.length > 0) this.boundPorts = container.hostPorts;
     }
     // Somebody else took a random port meanwhile: the next attempt gets another one.
