@@ -8,12 +8,14 @@ cd "$(dirname "$0")"
 say "images for the lab's registry"
 node scripts/images/build.ts
 
-if bin/flotilla lab ls --name demo >/dev/null 2>&1; then
+network=${FLOTILLA_DEMO_NETWORK:-10.99.0.0/24}
+if bin/flotilla lab ls --name demo 2>/dev/null | awk '$5 != "on" && NR > 1 { off = 1 } END { exit NR < 2 || off }' &&
+  bin/flotilla context use demo; then
   say "the lab is up already: using it"
-  bin/flotilla context use demo
 else
-  say "a lab of three hosts (10.99.0.1 to 10.99.0.3), each with its own Docker and agent"
-  bin/flotilla lab up --name demo --hosts 3
+  bin/flotilla lab down --name demo # what a restart of the machine, or an attempt that was broken off, has left
+  say "a lab of three hosts in $network, each with its own Docker and agent"
+  bin/flotilla lab up --name demo --hosts 3 --network "$network"
 fi
 
 say "flotilla deploy -f examples/guestbook/flotilla.yml"
