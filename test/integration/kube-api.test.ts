@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
+import { connect, createServer as createHttp2Server } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import type { Deployment, Secret } from '../../src/resources/kinds.ts';
@@ -229,3 +230,22 @@ async function untilOutput(child: ChildProcess, pattern: RegExp): Promise<void> 
   const signal = AbortSignal.timeout(20_000);
   while (!pattern.test(text)) text += String((await once(child.stdout!, 'data', { signal }))[0]);
 }
+
+test('over HTTP/2 a body that is refused half-way does not hold the stream', { timeout: 20_000 }, async () => {
+  const api = await startTestApi();
+  const server = createHttp2Server((request, response) => {
+    const path = new URL(request.url, 'http://server');
+    void api.handler.handle(api.context(), request, response, path);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const session = connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  const stream = session.request({ ':method': 'POST', ':path': '/api/v1/namespaces/default/configmaps' });
+  stream.end(Buffer.alloc(5 * 1024 * 1024, 0x20));
+  const [headers] = await once(stream, 'response');
+  assert.equal(headers[':status'], 413);
+  stream.resume();
+  await once(stream, 'close');
+  session.close();
+  server.close();
+  await api.stop();
+});

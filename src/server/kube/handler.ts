@@ -54,6 +54,8 @@ export function createKubeHandler(options: KubeHandlerOptions): KubeHandler {
         const error = visible(thrown, context, log);
         // The client has gone away: nobody reads the answer, but a change that it asked for is told.
         if (!response.destroyed) writeStatus(response, error);
+        // What of the body was not read is thrown away: over HTTP/2 the client would wait with it for ever.
+        request.resume();
         asked.report(audit, requests, error.status.code);
       }
     },
