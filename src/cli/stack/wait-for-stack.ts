@@ -7,7 +7,8 @@ import { labels } from '../../resources/names.ts';
 import { isPodReady } from '../../resources/pod-facts.ts';
 import { print } from '../output.ts';
 import { createProgress } from '../progress.ts';
-import { deployVerdict, progressLine } from './verdict.ts';
+import { DeployWatch } from './deploy-watch.ts';
+import { progressLine } from './verdict.ts';
 
 export interface WaitOptions {
   readonly client: HttpClient;
@@ -26,18 +27,16 @@ export async function waitForStack(options: WaitOptions): Promise<void> {
   const progress = createProgress();
   let stack = await client.get(stacks, { namespace, name });
   const generation = stack.metadata.generation ?? 1;
-  let trouble: { reason: string; sinceMs: number } | undefined;
+  const watch = new DeployWatch(generation);
 
   try {
     for (;;) {
       const nowMs = performance.now();
-      const condition = stack.status?.conditions?.find((one) => one.type === 'Progressing' && one.status === 'False');
-      if (condition?.reason !== trouble?.reason)
-        trouble = condition ? { reason: condition.reason, sinceMs: nowMs } : undefined;
-      const verdict = deployVerdict({ stack, generation, troubleMs: trouble ? nowMs - trouble.sinceMs : 0 });
+      const verdict = watch.look(stack, nowMs);
       if (verdict.type === 'done') {
         progress.end();
-        print(`${name} is running: ${progressLine(stack)} (${((nowMs - startedMs) / 1000).toFixed(1)} s)`);
+        const seconds = (((watch.runningSinceMs ?? nowMs) - startedMs) / 1000).toFixed(1);
+        print(`${name} is running: ${progressLine(stack)} (${seconds} s)`);
         return;
       }
       if (verdict.type === 'failed') throw await failure(options, verdict.message);
@@ -45,7 +44,7 @@ export async function waitForStack(options: WaitOptions): Promise<void> {
       if (leftMs <= 0)
         throw await failure(options, `not there after ${Math.round(timeoutMs / 1000)} s: ${verdict.message}`);
       progress.show(`${progressLine(stack)}  ${verdict.message}`.trim());
-      stack = await nextState(client, stack, Math.min(leftMs, trouble ? 500 : 5_000));
+      stack = await nextState(client, stack, Math.min(leftMs, watch.patienceMs));
     }
   } finally {
     progress.end();
