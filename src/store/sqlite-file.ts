@@ -9,13 +9,12 @@ const applicationId = 0x466c6f74;
 /**
  * Each brings the file from version `index` to `index + 1` (`PRAGMA user_version`). Never edit one that was released: append.
  *
- * `log` holds every put and delete (value NULL) of the history and the newest of each key; id = revision × 128 + position in
- * its commit; `prev` = id of the put it replaced. `cur` = the keys that exist now.
+ * `log` holds the newest put of each key, and every put and delete (value NULL) of the history; id = revision × 128 +
+ * position in its commit; `prev` = id of the put it replaced; `ttl` in seconds, 0 = for ever.
  */
 export const migrations: readonly string[] = [
-  `CREATE TABLE log (id INTEGER PRIMARY KEY, key TEXT NOT NULL, created INTEGER NOT NULL, prev INTEGER, value BLOB);
-   CREATE TABLE cur (key TEXT PRIMARY KEY, id INTEGER NOT NULL, ttl INTEGER NOT NULL) WITHOUT ROWID;
-   CREATE INDEX cur_ttl ON cur (ttl) WHERE ttl > 0;
+  `CREATE TABLE log (id INTEGER PRIMARY KEY, key TEXT NOT NULL, created INTEGER NOT NULL, prev INTEGER,
+     ttl INTEGER NOT NULL, value BLOB);
    CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
    INSERT INTO meta VALUES ('revision', 1), ('compacted', 0);`,
 ];

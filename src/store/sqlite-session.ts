@@ -7,8 +7,8 @@ import { type ByteReader, type Reply, type Request, toWireError, type WirePrevio
 
 /** How much one answer of the worker carries at most beside its first entry; the main thread asks again for the rest. */
 const maxReplyBytes = 4 * 1024 * 1024;
-/** Revisions forgotten in one transaction: keeps it a few milliseconds long. */
-const compactSlice = 512;
+/** Revisions forgotten in one transaction: few, so that it takes some 10 ms; many, so that neighbours on a page go together. */
+const compactSlice = 4096;
 
 export interface SessionOptions {
   readonly historyRevisions: number;
@@ -75,7 +75,8 @@ export class SqliteSession {
 
   #compactSlice(requests: number): void {
     const keepFrom = this.#log.revision - this.#options.historyRevisions;
-    if (keepFrom - this.#log.compactRevision >= compactSlice / 2) this.#compactTo = Math.max(this.#compactTo, keepFrom);
+    const due = Math.min(compactSlice / 2, this.#options.historyRevisions / 4);
+    if (keepFrom - this.#log.compactRevision >= due) this.#compactTo = Math.max(this.#compactTo, keepFrom);
     if (!this.isCompacting) return;
     this.#log.compact(this.#compactTo, Math.max(compactSlice, 2 * requests));
     this.#shrink();

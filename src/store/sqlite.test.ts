@@ -149,10 +149,11 @@ describe('sqlite store', () => {
 
   it('notices damage, stops, and tells watches', async () => {
     const first = await open();
-    await Promise.all(Array.from({ length: 500 }, (_, i) => put(first, `/o/${i}`, 'x'.repeat(1000))));
+    await put(first, '/o/a', 'x'.repeat(400_000));
     await first.close();
+    // A long value lies in a chain of pages, each of which starts with the number of the next.
     const fd = openSync(path, 'r+');
-    for (let at = 8 * 4096; at < statSync(path).size; at += 4096) writeSync(fd, Buffer.alloc(64, 0x5a), 0, 64, at);
+    for (let at = 20 * 4096; at < statSync(path).size; at += 4096) writeSync(fd, Buffer.alloc(4, 0x5a), 0, 4, at);
     closeSync(fd);
     const second = await open();
     const ended = new Promise<Error>((resolve) => {
@@ -166,7 +167,7 @@ describe('sqlite store', () => {
 
   it('brings a file of an older version up to date, once, or not at all', () => {
     openSqliteFile({ path }, migrations).close();
-    const next = [...migrations, "ALTER TABLE cur ADD COLUMN note TEXT DEFAULT 'none'"];
+    const next = [...migrations, "ALTER TABLE log ADD COLUMN note TEXT DEFAULT 'none'"];
     const broken = [...next, 'CREATE TABLE half (x); this is no SQL'];
     assert.throws(() => openSqliteFile({ path }, broken));
     const db = openSqliteFile({ path }, next);
