@@ -175,12 +175,12 @@ export class SqliteLog {
 
 /**
  * The keys that exist now, in memory: on disk they would be two thirds of what each commit writes. Read from the log at
- * start; with max(), SQLite takes the other columns from the row of the maximum (sqlite.org/lang_select.html §2.5).
+ * start, puts in order and then what was deleted; typeof() looks at no value (a long one lies on pages of its own).
  */
 const indexKeys = `
   CREATE TEMP TABLE cur (key TEXT PRIMARY KEY, id INTEGER NOT NULL, ttl INTEGER NOT NULL) WITHOUT ROWID;
-  INSERT INTO cur SELECT key, id, ttl FROM
-    (SELECT key, max(id) AS id, ttl, value IS NULL AS deleted FROM log GROUP BY key) WHERE NOT deleted;`;
+  INSERT OR REPLACE INTO cur SELECT key, id, ttl FROM log WHERE typeof(value) <> 'null' ORDER BY id;
+  DELETE FROM cur WHERE id IN (SELECT prev FROM log WHERE typeof(value) = 'null');`;
 
 function prepare(db: DatabaseSync) {
   return {
@@ -194,7 +194,7 @@ function prepare(db: DatabaseSync) {
     currentIds: db.prepare(
       'SELECT key, id FROM cur WHERE key >= ? AND key < ? AND key > ? AND id <= ? ORDER BY key LIMIT ?',
     ),
-    // `prev` of the first change.
+    // With min(), SQLite takes the other columns from the row of the minimum (sqlite.org/lang_select.html §2.5).
     firstChanges: db.prepare(
       'SELECT key, min(id), prev FROM log WHERE id > ? AND key >= ? AND key < ? AND key > ? GROUP BY key',
     ),
