@@ -27,6 +27,38 @@ describe('host-gw on the kernel', () => {
 
   overlayContract('host-gw', async () => createHostGateway({ exec: inside, log: silentLogger }));
 
+  test('a peer on another network fails the call by its words, and the others are routed', async () => {
+    const overlay = createHostGateway({ exec: inside, log: silentLogger });
+    const peer = (index: number, nodeAddress: string) => ({
+      nodeName: `h${index}`,
+      podCIDR: `10.80.${index}.0/24`,
+      nodeAddress,
+    });
+    const desired = {
+      podRange: '10.80.0.0/12',
+      self: { podCIDR: '10.80.0.0/24', gateway: '10.80.0.1', bridgeName: 'fl0' },
+      peers: [peer(1, '203.0.113.9'), peer(2, '10.99.250.3')],
+    };
+    await assert.rejects(overlay.apply(desired), { code: 'HostToolFailed', message: /invalid gateway|unreachable/i });
+    assert.deepEqual(
+      (await overlay.observe()).routes.map((route) => route.podCIDR),
+      ['10.80.2.0/24'],
+    );
+    await overlay.cleanup();
+  });
+
+  test('a host without a tool is told which', async () => {
+    const without: Exec = (argv, options) =>
+      inside(argv[0] === 'nft' ? ['/nowhere/nft', ...argv.slice(1)] : argv, options);
+    const overlay = createHostGateway({ exec: without, log: silentLogger });
+    const self = { podCIDR: '10.80.0.0/24', gateway: '10.80.0.1', bridgeName: 'fl0' };
+    await assert.rejects(overlay.apply({ podRange: '10.80.0.0/12', self, peers: [] }), {
+      code: 'HostToolFailed',
+      message: /nft/,
+    });
+    await createHostGateway({ exec: inside, log: silentLogger }).cleanup();
+  });
+
   test('foreign routes and rules stay; ours are marked, and one is enough', async () => {
     await inside(['ip', 'route', 'add', '10.80.5.0/24', 'via', '10.99.250.6']);
     await inside(['iptables', '-N', 'DOCKER-USER'], { okCodes: [0, 1] });

@@ -1,187 +1,108 @@
-import { isIPv4, isIPv6 } from 'node:net';
-import dnsPacket from 'dns-packet';
-import ipaddr from 'ipaddr.js';
+import { isIP } from 'node:net';
 import type { DnsRecords, DnsZone } from './port.ts';
+import type { Question } from './question.ts';
+import { addressRecord, ptrRecord, recordTypes, renderResponse, soaRecord, srvRecord } from './response.ts';
 
-/** Seconds. Short, because an address leaves its name the moment its instance is not ready. */
-const ttlSeconds = 5;
-const classicUdpBytes = 512;
-
-export interface Question {
-  readonly id: number;
-  /** Lower case, without the last dot. */
-  readonly name: string;
-  readonly type: string;
-  /** The question section as it came, to be repeated. */
-  readonly section: Buffer;
-  readonly recursionDesired: boolean;
-  /** Largest answer that the client takes over UDP. RFC 6891. */
-  readonly udpBytes: number;
+/** Records of one name, ready to be sent. */
+interface Rendered {
+  readonly byType: ReadonlyMap<number, readonly Buffer[]>;
+  /** Which address comes first next time. A turn a name: clients ask for A and AAAA by turns, a common one would limp. */
+  turn: number;
 }
 
-/** Undefined for what is not a query with one question (RFC 1035 §4.1): such packets get no answer. */
-export function parseQuestion(packet: Buffer): Question | undefined {
-  try {
-    const decoded = dnsPacket.decode(packet);
-    const question = decoded.questions?.[0];
-    if (decoded.type !== 'query' || !question || decoded.questions?.length !== 1) return undefined;
-    const edns = decoded.additionals?.find((one) => one.type === 'OPT') as { udpPayloadSize?: number } | undefined;
-    return {
-      id: decoded.id ?? 0,
-      name: question.name.toLowerCase().replace(/\.$/, ''),
-      type: question.type,
-      section: packet.subarray(12, endOfQuestion(packet)),
-      recursionDesired: ((decoded.flags ?? 0) & dnsPacket.RECURSION_DESIRED) !== 0,
-      udpBytes: Math.max(classicUdpBytes, Math.min(edns?.udpPayloadSize ?? classicUdpBytes, 4096)),
+/**
+ * Answers from one zone. Made anew with each change, so it does nothing until asked: a name is rendered when it is asked for
+ * first, and the parents and the reverse names are collected when first needed.
+ */
+export class ZoneAnswers {
+  readonly #zone: DnsZone;
+  readonly #suffix: string;
+  readonly #soa: Buffer;
+  readonly #rendered = new Map<string, Rendered>();
+  #parents: ReadonlySet<string> | undefined;
+  #owners: ReadonlyMap<string, string> | undefined;
+
+  constructor(zone: DnsZone) {
+    this.#zone = zone;
+    this.#suffix = `.${zone.domain}`;
+    this.#soa = soaRecord(zone.domain);
+  }
+
+  /**
+   * Undefined: not ours, ask the host's resolvers. Single labels are never sent on: a search list makes them, and a resolver
+   * that answers REFUSED to one ends musl's search. A known name without the asked-for type is empty, not absent: NXDOMAIN to
+   * AAAA would hide its A from musl.
+   */
+  answer(question: Question, isUdp: boolean): Buffer | undefined {
+    const { name, type } = question;
+    if (!isOurs(this.#zone.domain, name)) {
+      const owner = type === recordTypes.PTR ? this.#ownerOf(name) : undefined;
+      return owner === undefined
+        ? undefined
+        : renderResponse(question, { code: 0, isUdp, answers: [ptrRecord(owner)] });
+    }
+    const below = name.endsWith(this.#suffix) ? name.slice(0, -this.#suffix.length) : undefined;
+    const records = below === undefined ? undefined : this.#zone.names.get(below);
+    if (!records) {
+      const exists = name === this.#zone.domain || (below !== undefined && this.#isParent(below));
+      return renderResponse(question, { code: exists ? 0 : 3, isUdp, authority: this.#soa });
+    }
+    const rendered = this.#render(name, records);
+    const answers = rendered.byType.get(type);
+    if (!answers) return renderResponse(question, { code: 0, isUdp, authority: this.#soa });
+    return renderResponse(question, { code: 0, isUdp, answers, first: rendered.turn++ % answers.length });
+  }
+
+  #render(name: string, records: DnsRecords): Rendered {
+    const known = this.#rendered.get(name);
+    if (known) return known;
+    const byType = new Map<number, Buffer[]>();
+    const add = (type: number, record: Buffer) => {
+      for (const one of [type, recordTypes.ANY]) {
+        const of = byType.get(one);
+        if (of) of.push(record);
+        else byType.set(one, [record]);
+      }
     };
-  } catch {
-    return undefined;
+    for (const address of records.addresses) {
+      if (isIP(address) === 0) continue; // one bad address must not take the name away
+      const { type, record } = addressRecord(address);
+      add(type, record);
+    }
+    for (const { port, target } of records.services ?? []) add(recordTypes.SRV, srvRecord(port, target));
+    const rendered = { byType, turn: Math.floor(Math.random() * 1000) };
+    this.#rendered.set(name, rendered);
+    return rendered;
+  }
+
+  /** `shop.svc` exists when `web.shop.svc` does: an empty answer, not "no such name" (RFC 8020). */
+  #isParent(below: string): boolean {
+    if (!this.#parents) {
+      const parents = new Set(['svc']);
+      for (const name of this.#zone.names.keys()) {
+        for (let dot = name.indexOf('.'); dot >= 0; dot = name.indexOf('.', dot + 1)) parents.add(name.slice(dot + 1));
+      }
+      this.#parents = parents;
+    }
+    return this.#parents.has(below);
+  }
+
+  /** The name of a pod's address, `2.0.80.10.in-addr.arpa`: of the first service it belongs to. IPv4 only. */
+  #ownerOf(name: string): string | undefined {
+    const reverse = /^(\d+)\.(\d+)\.(\d+)\.(\d+)\.in-addr\.arpa$/.exec(name);
+    if (!reverse) return undefined;
+    if (!this.#owners) {
+      const owners = new Map<string, string>();
+      for (const [owner, { addresses }] of this.#zone.names) {
+        for (const address of addresses) if (!owners.has(address)) owners.set(address, owner + this.#suffix);
+      }
+      this.#owners = owners;
+    }
+    return this.#owners.get(reverse.slice(1).reverse().join('.'));
   }
 }
 
-/** A question is labels up to an empty one, then type and class; it is the first name, so nothing is compressed. */
-function endOfQuestion(packet: Buffer): number {
-  let offset = 12;
-  while (packet.readUInt8(offset) !== 0) offset += 1 + packet.readUInt8(offset);
-  return offset + 5;
-}
-
-export type Lookup = 'elsewhere' | 'no-such-name' | DnsRecords;
-
-/**
- * What the zone says of a name. Single labels are never sent on: a search list makes them, and a resolver that answers
- * REFUSED to one ends musl's search.
- */
-export function lookUp(zone: DnsZone, name: string): Lookup {
-  if (name.endsWith(`.${zone.domain}`)) {
-    return (
-      zone.names.get(name.slice(0, -zone.domain.length - 1)) ?? (isParent(zone, name) ? noRecords : 'no-such-name')
-    );
-  }
-  if (name === zone.domain) return noRecords;
-  return name.includes('.') || name === '' ? 'elsewhere' : 'no-such-name';
-}
-
-const noRecords: DnsRecords = { addresses: [] };
-
-/** `shop.svc` exists when `web.shop.svc` does: an empty answer, not "no such name" (RFC 8020). */
-function isParent(zone: DnsZone, name: string): boolean {
-  const below = name.slice(0, -zone.domain.length - 1);
-  if (below === 'svc') return true;
-  const suffix = `.${below}`;
-  for (const known of zone.names.keys()) if (known.endsWith(suffix)) return true;
-  return false;
-}
-
-export interface AnswerOptions {
-  readonly isUdp: boolean;
-  /** Which address comes first; a counter gives each its turn. */
-  readonly turn: number;
-}
-
-export function renderAnswer(zone: DnsZone, question: Question, found: DnsRecords, options: AnswerOptions): Buffer {
-  const family = question.type === 'AAAA' ? isIPv6 : isIPv4;
-  if (question.type === 'A' || question.type === 'AAAA') {
-    const addresses = found.addresses.filter((one) => family(one));
-    return addresses.length === 0 ? renderNegative(zone, question, 0) : renderAddresses(question, addresses, options);
-  }
-  if (question.type === 'SRV' && found.services?.length) {
-    const answers = found.services.map(({ port, target }) => ({
-      type: 'SRV' as const,
-      name: question.name,
-      ttl: ttlSeconds,
-      data: { port, target, priority: 0, weight: 1 },
-    }));
-    const packet = dnsPacket.encode({
-      type: 'response',
-      id: question.id,
-      flags: flagsOf(question),
-      questions: [{ type: 'SRV', name: question.name }],
-      answers,
-    });
-    return options.isUdp && packet.length > question.udpBytes ? truncated(question) : packet;
-  }
-  return renderNegative(zone, question, 0);
-}
-
-/**
- * By hand, because the library does not compress names: 28 addresses instead of about 10 fit in the 512 bytes that a
- * resolver without EDNS (musl) reads, and it does not ask again over TCP. What does not fit sets TC.
- */
-function renderAddresses(question: Question, addresses: readonly string[], options: AnswerOptions): Buffer {
-  const dataBytes = question.type === 'A' ? 4 : 16;
-  const recordBytes = 12 + dataBytes;
-  const room = (options.isUdp ? question.udpBytes : 65_535) - 12 - question.section.length;
-  const count = Math.min(addresses.length, Math.floor(room / recordBytes));
-  const packet = Buffer.alloc(12 + question.section.length + count * recordBytes);
-  const flags = flagsOf(question) | (count < addresses.length ? dnsPacket.TRUNCATED_RESPONSE : 0);
-  writeHeader(packet, question, flags, count);
-  let offset = 12 + question.section.length;
-  for (let index = 0; index < count; index++) {
-    const address = addresses[(options.turn + index) % addresses.length] ?? '';
-    packet.writeUInt16BE(0xc00c, offset); // the question's name
-    packet.writeUInt16BE(question.type === 'A' ? 1 : 28, offset + 2);
-    packet.writeUInt16BE(1, offset + 4);
-    packet.writeUInt32BE(ttlSeconds, offset + 6);
-    packet.writeUInt16BE(dataBytes, offset + 10);
-    packet.set(ipaddr.parse(address).toByteArray(), offset + 12);
-    offset += recordBytes;
-  }
-  return packet;
-}
-
-/**
- * "No such name" (code 3) or "no such record" (code 0), with the SOA that lets resolvers remember it (RFC 2308).
- * NXDOMAIN to AAAA of a name that has an A would make musl report the name as absent: such names come here with 0.
- */
-export function renderNegative(zone: DnsZone, question: Question, code: 0 | 3): Buffer {
-  const name = zone.domain;
-  return dnsPacket.encode({
-    type: 'response',
-    id: question.id,
-    flags: flagsOf(question) | code,
-    questions: [{ type: question.type as 'A', name: question.name }],
-    authorities: [
-      {
-        type: 'SOA',
-        name,
-        ttl: ttlSeconds,
-        data: {
-          mname: `ns.dns.${name}`,
-          rname: `hostmaster.${name}`,
-          serial: 1,
-          refresh: 7200,
-          retry: 1800,
-          expire: 86_400,
-          minimum: ttlSeconds,
-        },
-      },
-    ],
-  });
-}
-
-/** SERVFAIL: the client tries again, and never takes it for an answer. */
-export function renderFailure(question: Question): Buffer {
-  const packet = Buffer.alloc(12 + question.section.length);
-  writeHeader(packet, question, flagsOf(question) | 2, 0);
-  return packet;
-}
-
-function truncated(question: Question): Buffer {
-  const packet = Buffer.alloc(12 + question.section.length);
-  writeHeader(packet, question, flagsOf(question) | dnsPacket.TRUNCATED_RESPONSE, 0);
-  return packet;
-}
-
-function writeHeader(packet: Buffer, question: Question, flags: number, answers: number): void {
-  packet.writeUInt16BE(question.id, 0);
-  packet.writeUInt16BE(0x8000 | flags, 2);
-  packet.writeUInt16BE(1, 4);
-  packet.writeUInt16BE(answers, 6);
-  question.section.copy(packet, 12);
-}
-
-function flagsOf(question: Question): number {
-  const desired = question.recursionDesired ? dnsPacket.RECURSION_DESIRED : 0;
-  return dnsPacket.AUTHORITATIVE_ANSWER | dnsPacket.RECURSION_AVAILABLE | desired;
+/** Names of the domain and single labels. */
+export function isOurs(domain: string, name: string): boolean {
+  return name === domain || name.endsWith(`.${domain}`) || (name !== '' && !name.includes('.'));
 }

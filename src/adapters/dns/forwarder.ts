@@ -25,6 +25,8 @@ export class Forwarder {
   #inFlight = 0;
   #readAtMs = Number.NEGATIVE_INFINITY;
   #upstreams: readonly string[] = [];
+  /** The one that answered last is asked first: a dead one must not cost each question its time-out. */
+  #preferred: string | undefined;
 
   constructor(options: ForwarderOptions) {
     this.#options = options;
@@ -37,7 +39,9 @@ export class Forwarder {
       for (const upstream of await this.#resolvers()) {
         const ask = isUdp ? askOverUdp : askOverTcp;
         const answer = await ask(packet, upstream, this.#options.timeoutMs ?? 2_000).catch(() => undefined);
-        if (answer) return answer;
+        if (!answer || isRefusal(answer)) continue;
+        this.#preferred = upstream;
+        return answer;
       }
       return undefined;
     } finally {
@@ -46,14 +50,20 @@ export class Forwarder {
   }
 
   async #resolvers(): Promise<readonly string[]> {
-    if (this.#options.upstreams) return this.#options.upstreams;
+    if (this.#options.upstreams) return this.#preferredFirst(this.#options.upstreams);
     const nowMs = this.#options.clock.monotonicMs();
     if (nowMs - this.#readAtMs > resolvConfAgeMs) {
       const text = await readFile(this.#options.resolvConfPath ?? '/etc/resolv.conf', 'utf8').catch(() => '');
       this.#upstreams = parseNameservers(text).filter((one) => !this.#options.ownAddresses.includes(one));
       this.#readAtMs = nowMs;
     }
-    return this.#upstreams;
+    return this.#preferredFirst(this.#upstreams);
+  }
+
+  #preferredFirst(upstreams: readonly string[]): readonly string[] {
+    const first = this.#preferred;
+    if (first === undefined || first === upstreams[0] || !upstreams.includes(first)) return upstreams;
+    return [first, ...upstreams.filter((one) => one !== first)];
   }
 }
 
@@ -63,6 +73,11 @@ export function parseNameservers(text: string): string[] {
     .split('\n')
     .map((line) => /^\s*nameserver\s+(\S+)/.exec(line)?.[1] ?? '')
     .filter((address) => isIP(address) !== 0);
+}
+
+/** REFUSED says nothing about the name, and musl stops its search at it. */
+function isRefusal(answer: Buffer): boolean {
+  return ((answer[3] ?? 0) & 0xf) === 5;
 }
 
 function endpointOf(upstream: string): { address: string; port: number } {
@@ -83,7 +98,8 @@ function askOverUdp(packet: Buffer, upstream: string, timeoutMs: number): Promis
     const timer = setTimeout(() => finish(() => reject(new Error('no answer'))), timeoutMs);
     socket.on('error', (error) => finish(() => reject(error)));
     socket.on('message', (answer) => {
-      if (answer.length >= 12 && answer.readUInt16BE(0) === packet.readUInt16BE(0)) finish(() => resolve(answer));
+      const isAnswer = answer.length >= 12 && answer.readUInt16BE(0) === packet.readUInt16BE(0);
+      if (isAnswer) finish(() => resolve(answer));
     });
     socket.connect(port, address, () => socket.send(packet));
   });

@@ -49,7 +49,7 @@ async function overTcp(port: number, packet: Buffer): Promise<DecodedPacket> {
   });
 }
 
-function query(name: string, type: 'A' | 'AAAA' | 'SRV' | 'MX' = 'A', udpPayloadSize?: number): Buffer {
+function query(name: string, type: 'A' | 'AAAA' | 'SRV' | 'MX' | 'PTR' = 'A', udpPayloadSize?: number): Buffer {
   const edns = {
     type: 'OPT' as const,
     name: '.' as const,
@@ -135,6 +135,40 @@ describe('the DNS server', () => {
     }
   });
 
+  test('reverse names of pods; other reverse names go upstream', async () => {
+    const reverse = await overUdp(port, query('2.1.80.10.in-addr.arpa', 'PTR'));
+    assert.deepEqual(dataOf(reverse), ['web.shop.svc.cluster.local']);
+    const { forwarded } = server.stats();
+    await overUdp(port, query('1.2.0.192.in-addr.arpa', 'PTR'));
+    assert.equal(server.stats().forwarded, forwarded + 1);
+  });
+
+  test('each address comes first as often, though A and AAAA are asked by turns', async () => {
+    const firsts = new Map<unknown, number>();
+    for (let i = 0; i < 10; i++) {
+      const [first] = dataOf(await overUdp(port, query('web.shop.svc.cluster.local')));
+      firsts.set(first, (firsts.get(first) ?? 0) + 1);
+      await overUdp(port, query('web.shop.svc.cluster.local', 'AAAA'));
+    }
+    assert.deepEqual([...firsts.values()], [5, 5]);
+  });
+
+  test('repeats the question letter by letter, and EDNS', async () => {
+    const answer = await overUdp(port, query('nObOdY.sHop.svc.cluster.local', 'A', 1232));
+    assert.equal(answer.questions?.[0]?.name, 'nObOdY.sHop.svc.cluster.local');
+    assert.equal(answer.additionals?.[0]?.type, 'OPT');
+    assert.equal((await overUdp(port, query('web.shop.svc.cluster.local'))).additionals?.length, 0);
+  });
+
+  test('an unknown type, and names that are no text, are answered', async () => {
+    const strange = query('web.shop.svc.cluster.local');
+    strange.writeUInt16BE(65_280, strange.length - 4);
+    assert.equal(codeOf(await overUdp(port, strange)), 'NOERROR');
+    const bytes = query('web.shop.svc.cluster.local');
+    bytes.set([0xff, 0x2e, 0x00], 13);
+    assert.equal(codeOf(await overUdp(port, bytes)), 'NXDOMAIN');
+  });
+
   test('SRV', async () => {
     const answer = await overUdp(port, query('web.shop.svc.cluster.local', 'SRV'));
     assert.deepEqual(dataOf(answer), [{ priority: 0, weight: 1, port: 80, target: 'web.shop.svc.cluster.local' }]);
@@ -156,7 +190,6 @@ describe('the DNS server', () => {
   test('the rest goes upstream, over the same transport', async () => {
     assert.deepEqual(dataOf(await overUdp(port, query('www.example.org'))), ['192.0.2.1']);
     assert.deepEqual(dataOf(await overTcp(port, query('www.example.org'))), ['192.0.2.1']);
-    assert.equal(server.stats().forwarded, 2);
   });
 
   test('without an upstream it says so at once', async () => {
@@ -171,6 +204,42 @@ describe('the DNS server', () => {
     socket.close();
   });
 });
+
+test('an upstream that is dead or refuses is passed over, and not asked first again', async () => {
+  const upstream = await startUpstream((packet) => packet);
+  const refusing = await startUpstream((packet) => {
+    packet[3] = (packet[3] ?? 0) | 5;
+    return packet;
+  });
+  const dead = await startUpstream(() => undefined);
+  const server = await startDnsServer({
+    addresses: [{ address: '127.0.0.1', port: 0 }],
+    domain: 'cluster.local',
+    upstreams: [dead, refusing, upstream].map((one) => `127.0.0.1:${one.port}`),
+    upstreamTimeoutMs: 100,
+    log: silentLogger,
+  });
+  const port = server.listening[0]?.port ?? 0;
+  assert.equal(codeOf(await overUdp(port, query('www.example.org'))), 'NOERROR');
+  assert.equal(codeOf(await overUdp(port, query('www.example.org'))), 'NOERROR');
+  assert.deepEqual([dead.asked(), refusing.asked(), upstream.asked()], [1, 1, 2]);
+  await server.stop();
+  for (const one of [dead, refusing, upstream]) one.stop();
+});
+
+/** A resolver that answers with what `answer` makes of the query's bytes. */
+async function startUpstream(answer: (packet: Buffer) => Buffer | undefined) {
+  const socket = createSocket('udp4');
+  let asked = 0;
+  socket.on('message', (packet, from) => {
+    asked++;
+    packet[2] = (packet[2] ?? 0) | 0x80;
+    const response = answer(packet);
+    if (response) socket.send(response, from.port, from.address);
+  });
+  await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve));
+  return { port: socket.address().port, asked: () => asked, stop: () => socket.close() };
+}
 
 test('a taken port is an error that says where', async () => {
   const first = await startDnsServer({

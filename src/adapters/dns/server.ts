@@ -3,9 +3,11 @@ import { createServer, isIPv6, type Server, type Socket as TcpSocket } from 'nod
 import { type Clock, systemClock } from '../../lib/clock.ts';
 import { FlotillaError, messageOf } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/log.ts';
-import { lookUp, parseQuestion, renderAnswer, renderFailure, renderNegative } from './answer.ts';
+import { isOurs, ZoneAnswers } from './answer.ts';
 import { Forwarder, withLength } from './forwarder.ts';
-import type { DnsServer, DnsZone } from './port.ts';
+import type { DnsServer } from './port.ts';
+import { parseQuestion } from './question.ts';
+import { renderResponse } from './response.ts';
 
 export interface DnsServerOptions {
   /** Where to listen, UDP and TCP. Port 0 takes a free one (the same for both). */
@@ -38,28 +40,22 @@ export async function startDnsServer(options: DnsServerOptions): Promise<Running
     ownAddresses: options.addresses.map((one) => one.address),
     clock: options.clock ?? systemClock,
   });
-  let zone: DnsZone | undefined;
+  let answers: ZoneAnswers | undefined;
 
-  const answer = async (packet: Buffer, isUdp: boolean): Promise<Buffer | undefined> => {
+  /** Undefined: no answer. A promise only where somebody else must be asked. */
+  const answer: Answer = (packet, isUdp) => {
     const question = parseQuestion(packet);
     if (!question) return undefined;
-    const turn = counters.queries++;
-    const known = zone ?? { domain: options.domain, names: new Map() };
-    const found = lookUp(known, question.name);
-    if (found !== 'elsewhere') {
-      if (!zone) {
-        counters.failures++;
-        return renderFailure(question);
-      }
-      return found === 'no-such-name'
-        ? renderNegative(zone, question, 3)
-        : renderAnswer(zone, question, found, { isUdp, turn });
-    }
+    counters.queries++;
+    const own = answers?.answer(question, isUdp);
+    if (own) return own;
+    const failed = () => {
+      counters.failures++;
+      return renderResponse(question, { code: 2, isUdp });
+    };
+    if (!answers && isOurs(options.domain, question.name)) return failed();
     counters.forwarded++;
-    const forwarded = await forwarder.ask(packet, isUdp);
-    if (forwarded) return forwarded;
-    counters.failures++;
-    return renderFailure(question);
+    return forwarder.ask(packet, isUdp).then((forwarded) => forwarded ?? failed());
   };
 
   const closers: (() => Promise<void>)[] = [];
@@ -84,15 +80,15 @@ export async function startDnsServer(options: DnsServerOptions): Promise<Running
   }
   return {
     listening,
-    apply: (desired) => {
-      zone = desired;
+    apply: (zone) => {
+      answers = new ZoneAnswers(zone);
     },
     stats: () => ({ ...counters }),
     stop,
   };
 }
 
-type Answer = (packet: Buffer, isUdp: boolean) => Promise<Buffer | undefined>;
+type Answer = (packet: Buffer, isUdp: boolean) => Buffer | undefined | Promise<Buffer>;
 
 function listenUdp(
   address: string,
@@ -101,17 +97,25 @@ function listenUdp(
   log: Logger,
 ): Promise<{ close: () => Promise<void> }> {
   const socket: Socket = createSocket({ type: isIPv6(address) ? 'udp6' : 'udp4', reuseAddr: false });
+  let isOpen = true;
   socket.on('message', (packet, from) => {
-    void answer(packet, true).then((response) => {
-      if (response) socket.send(response, from.port, from.address, () => {}); // the asker may be gone
-    });
+    const send = (response: Buffer) => {
+      if (isOpen) socket.send(response, from.port, from.address, () => {}); // the asker may be gone
+    };
+    const response = answer(packet, true);
+    if (response instanceof Promise) void response.then(send);
+    else if (response) send(response);
   });
   return new Promise((resolve, reject) => {
     socket.once('error', reject);
     socket.bind(port, address, () => {
       socket.off('error', reject);
       socket.on('error', (error) => log.warn('dns socket failed', { error }));
-      resolve({ close: () => new Promise((done) => socket.close(() => done())) });
+      const close = () => {
+        isOpen = false;
+        return new Promise<void>((done) => socket.close(() => done()));
+      };
+      resolve({ close });
     });
   });
 }
@@ -134,9 +138,10 @@ function listenTcp(
       while (received.length >= 2 && received.length >= 2 + received.readUInt16BE(0)) {
         const packet = received.subarray(2, 2 + received.readUInt16BE(0));
         received = received.subarray(2 + packet.length);
-        void answer(packet, false).then(
-          (response) => response && socket.writable && socket.write(withLength(response)),
-        );
+        const send = (response: Buffer) => void (socket.writable && socket.write(withLength(response)));
+        const response = answer(Buffer.from(packet), false);
+        if (response instanceof Promise) void response.then(send);
+        else if (response) send(response);
       }
     });
   });

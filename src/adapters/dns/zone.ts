@@ -20,7 +20,7 @@ export function buildZone(input: ZoneInput): DnsZone {
   const aliases: [string, DnsRecords][] = [];
   for (const service of input.services) {
     const { name, namespace = 'default' } = service.metadata;
-    const records = recordsOf(service, ready.get(`${namespace}/${name}`) ?? [], input.domain);
+    const records = recordsOf(service, [...(ready.get(`${namespace}/${name}`) ?? [])], input.domain);
     names.set(`${name}.${namespace}.svc`.toLowerCase(), records);
     const stack = service.metadata.labels?.[labels.stack];
     if (stack !== undefined && stack !== namespace) {
@@ -41,18 +41,18 @@ function recordsOf(service: Service, addresses: readonly string[], domain: strin
   return { addresses, services: ports.map((one) => ({ port: port(one), target })) };
 }
 
-function readyAddresses(slices: Iterable<EndpointSlice>): Map<string, string[]> {
-  const byService = new Map<string, string[]>();
+function readyAddresses(slices: Iterable<EndpointSlice>): Map<string, ReadonlySet<string>> {
+  const byService = new Map<string, Set<string>>();
   for (const slice of slices) {
     const service = slice.metadata.labels?.[labels.serviceName];
     if (service === undefined) continue;
     const key = `${slice.metadata.namespace ?? 'default'}/${service}`;
-    const addresses = byService.get(key) ?? [];
+    const addresses = byService.get(key) ?? new Set();
     byService.set(key, addresses);
     for (const endpoint of slice.endpoints ?? []) {
       if (endpoint.conditions?.ready === false || endpoint.conditions?.terminating === true) continue;
       const first = endpoint.addresses[0];
-      if (first !== undefined && !addresses.includes(first)) addresses.push(first);
+      if (first !== undefined) addresses.add(first);
     }
   }
   return byService;

@@ -25,11 +25,12 @@ export function createHostGateway(options: HostGatewayOptions): Overlay {
   return {
     apply: async (desired) => {
       const changes = planRoutes(desired, await observeRoutes()); // refuses before anything is touched
-      await exec(['sysctl', '-qw', 'net.ipv4.ip_forward=1']);
+      await exec(['tee', '/proc/sys/net/ipv4/ip_forward'], { stdin: '1\n' }); // sysctl(8) is not on every host
       await acceptForwarding(exec, desired.podRange);
       await exec(['nft', '-f', '-'], { stdin: renderNft(table, desired) });
       if (changes.length === 0) return;
-      await exec(['ip', '-batch', '-'], { stdin: renderRouteBatch(changes) });
+      // -force: a peer that cannot be reached fails the call, and does not keep the others from being routed.
+      await exec(['ip', '-force', '-batch', '-'], { stdin: renderRouteBatch(changes) });
       log.info('routes changed', { changes: changes.length });
     },
     observe: async () => ({ routes: (await observeRoutes()).map(observedRoute) }),
