@@ -17,6 +17,7 @@ import { reconcileMetrics } from './reconcile-metrics.ts';
 import { startReplicaSetController } from './replica-set/controller.ts';
 import { startScheduler } from './scheduler/controller.ts';
 import { startStackController } from './stack/controller.ts';
+import { startVolumeController } from './volume/controller.ts';
 
 export interface ControllersOptions {
   readonly clientFor: (grid: string) => Client;
@@ -40,6 +41,7 @@ const all: readonly StartController[] = [
   startStackController,
   startGarbageCollector,
   startPodGcController,
+  startVolumeController,
 ];
 
 /**

@@ -35,6 +35,11 @@ export const podConditions = {
   nodeLost: 'flotilla.dev/NodeLost',
 } as const;
 
+export const finalizers = {
+  /** On every Volume: held until its node's agent has removed the data (or there is none to remove). */
+  volumeData: 'flotilla.dev/volume-data',
+} as const;
+
 /** Labels of everything on a host that Flotilla made (containers, networks, volumes). */
 export const hostLabels = {
   managed: 'flotilla.dev/managed',

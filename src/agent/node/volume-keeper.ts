@@ -4,7 +4,7 @@ import { type Informer, startInformer } from '../../client/informer.ts';
 import type { Logger } from '../../lib/log.ts';
 import { WorkQueue } from '../../lib/work-queue.ts';
 import { type Volume, volumes } from '../../resources/kinds.ts';
-import { hostLabels } from '../../resources/names.ts';
+import { finalizers, hostLabels } from '../../resources/names.ts';
 import { engineVolumeName } from '../pod/volume-plan.ts';
 
 export interface VolumeKeeperOptions {
@@ -19,27 +19,36 @@ const timeoutMs = 10_000;
 
 /**
  * The named volumes of this node: made and reported `Bound` as soon as the Volume object is placed here; removed with
- * their data when the object's deletion is seen. Never by absence: a server that lost its memory must not cost data.
+ * their data when the object is being deleted, before it goes. Never because an object is absent: a server that lost its
+ * memory must not cost data.
  */
 export function startVolumeKeeper(options: VolumeKeeperOptions): { stop(): Promise<void> } {
   const { client, runtime, grid, nodeName, log } = options;
-  const deleted = new Map<string, Volume>();
   const queue = new WorkQueue({
     work: async (key) => {
       const volume = informer.get(key);
-      if (volume) {
-        deleted.delete(key);
-        if (volume.status?.phase !== 'Bound') await bind(volume);
-      } else if (deleted.has(key)) {
-        const [namespace = '', name = ''] = key.split('/');
-        await runtime.removeVolume(engineVolumeName(grid, namespace, name));
-        deleted.delete(key);
-        log.info('volume removed', { namespace, volume: name });
-      }
+      if (volume?.metadata.deletionTimestamp) await release(volume);
+      else if (volume && volume.status?.phase !== 'Bound') await bind(volume);
     },
     backoff: { initialMs: 500, maxMs: 30_000 },
     onError: (key, error, failures) => log.warn('volume failed, trying again', { volume: key, failures, error }),
   });
+
+  /** Fails, and is tried again, while a container uses it. */
+  const release = async (volume: Volume): Promise<void> => {
+    const { namespace = 'default', name, resourceVersion, finalizers: held = [] } = volume.metadata;
+    if (!held.includes(finalizers.volumeData)) return;
+    await runtime.removeVolume(engineVolumeName(grid, namespace, name));
+    const left = held.filter((one) => one !== finalizers.volumeData);
+    const body = { metadata: { finalizers: left, ...(resourceVersion === undefined ? {} : { resourceVersion }) } };
+    await client.patch(
+      volumes,
+      { namespace, name },
+      { type: 'merge', body },
+      { signal: AbortSignal.timeout(timeoutMs) },
+    );
+    log.info('volume removed', { namespace, volume: name });
+  };
 
   const bind = async (volume: Volume): Promise<void> => {
     const { namespace = 'default', name } = volume.metadata;
@@ -56,10 +65,7 @@ export function startVolumeKeeper(options: VolumeKeeperOptions): { stop(): Promi
     client,
     kind: volumes,
     fieldSelector: `spec.nodeName=${nodeName}`,
-    onChange: (key, volume, old) => {
-      if (!volume && old) deleted.set(key, old);
-      queue.add(key);
-    },
+    onChange: (key) => queue.add(key),
     log,
   });
 

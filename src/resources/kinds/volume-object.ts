@@ -2,6 +2,7 @@ import { ageColumn, column, defineKind, nameColumn, statusSubresource } from '..
 import { invalid } from '../field-errors.ts';
 import { objectMeta } from '../meta.ts';
 import { dnsSubdomain } from '../name-checks.ts';
+import { finalizers } from '../names.ts';
 import { field, message } from '../schema.ts';
 import type { Volume } from '../stack-types.ts';
 
@@ -33,7 +34,10 @@ export const volumes = defineKind<Volume>({
     column('Status', 'Bound once it exists on its node.', (volume) => volume.status?.phase ?? 'Pending'),
     ageColumn(),
   ],
-  prepareForCreate: (volume) => ({ ...volume, status: { phase: 'Pending' } }),
+  prepareForCreate: (volume) => {
+    const held = new Set([...(volume.metadata.finalizers ?? []), finalizers.volumeData]);
+    return { ...volume, metadata: { ...volume.metadata, finalizers: [...held] }, status: { phase: 'Pending' } };
+  },
   validateUpdate: (volume, old, errors) => {
     if (old.spec.nodeName && volume.spec.nodeName !== old.spec.nodeName) {
       const detail = `field is immutable: the files are on ${old.spec.nodeName}`;

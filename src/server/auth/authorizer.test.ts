@@ -53,7 +53,13 @@ const stored: Record<string, ApiObject> = {
   'volumes.flotilla.dev/shop/data': volume('data', 'h1'),
   'volumes.flotilla.dev/shop/other': volume('other', 'h2'),
   'volumes.flotilla.dev/shop/idle': volume('idle', 'h1'),
+  'volumes.flotilla.dev/shop/leaving': deleted(volume('leaving', 'h1')),
+  'volumes.flotilla.dev/shop/elsewhere': deleted(volume('elsewhere', 'h2')),
 };
+
+function deleted<T extends ApiObject>(object: T): T {
+  return { ...object, metadata: { ...object.metadata, deletionTimestamp: '2026-01-01T00:00:00Z' } };
+}
 
 function node(name: string, spec: object): ApiObject & { spec: object } {
   return { apiVersion: 'v1', kind: 'Node', metadata: { name }, spec };
@@ -108,6 +114,12 @@ const yes: readonly (readonly [string, Attributes['verb'], Kind, Ask?])[] = [
   ['its idle volume', 'get', kinds.volumes, { ...shop, name: 'idle' }],
   ['its volumes', 'list', kinds.volumes, own],
   ['the status of its volume', 'patch', kinds.volumes, { ...shop, name: 'data', subresource: 'status' }],
+  [
+    'its volume, let go',
+    'patch',
+    kinds.volumes,
+    { ...shop, name: 'leaving', object: deleted(volume('leaving', 'h1')) },
+  ],
   ['services', 'watch', kinds.services],
   ['endpoints', 'list', kinds.endpointSlices],
   ['an event', 'create', kinds.events, shop],
@@ -128,6 +140,9 @@ const no: readonly (readonly [string, Attributes['verb'], Kind, Ask?])[] = [
   ['binding', 'create', kinds.pods, { ...shop, name: 'a', subresource: 'binding' }],
   ['a new pod', 'create', kinds.pods, shop],
   ['all pods deleted', 'deletecollection', kinds.pods, own],
+  ['its volume that stays', 'patch', kinds.volumes, { ...shop, name: 'data' }],
+  ['a volume of h2, let go', 'patch', kinds.volumes, { ...shop, name: 'elsewhere' }],
+  ['its volume, moved', 'patch', kinds.volumes, { ...shop, name: 'leaving', object: deleted(volume('leaving', 'h2')) }],
   ['its pod moved', 'update', kinds.pods, { ...shop, name: 'a', subresource: 'status', object: pods[1]! }],
   ['another node', 'update', kinds.nodes, { name: 'h2' }],
   ['another node, new', 'create', kinds.nodes, { object: node('h3', {}) }],

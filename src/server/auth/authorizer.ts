@@ -98,18 +98,23 @@ const referencedRule: Rule = ({ nodeName, attributes, options }) => {
 };
 
 const volumeRule: Rule = ({ nodeName, attributes, options }) => {
-  const { verb, kind, grid, namespace, name, subresource, fieldSelector } = attributes;
+  const { verb, kind, grid, namespace, name, subresource, fieldSelector, object } = attributes;
   if (verb === 'list' || verb === 'watch') {
     return selects(fieldSelector, 'spec.nodeName', nodeName)
       ? undefined
       : `a node lists and watches volumes with the field selector spec.nodeName=${nodeName}`;
   }
   const isStatusWrite = (verb === 'update' || verb === 'patch') && subresource === 'status';
-  if (!isStatusWrite && verb !== 'get') return 'a node only writes the status of its volumes';
-  const volume = options.find(grid, kind, namespace, name ?? '') as { spec?: { nodeName?: string } } | undefined;
-  if (volume?.spec?.nodeName === nodeName) return undefined;
+  const isRelease = verb === 'patch' && !subresource;
+  if (!isStatusWrite && !isRelease && verb !== 'get')
+    return 'a node only writes the status of its volumes, and lets them go';
+  const volume = options.find(grid, kind, namespace, name ?? '');
+  if (isRelease && volume && !volume.metadata.deletionTimestamp)
+    return 'a node lets go only volumes that are being deleted';
+  if (isRelease && volume && object && specOf(volume) !== specOf(object)) return 'a node does not move volumes';
+  if ((volume as { spec?: { nodeName?: string } } | undefined)?.spec?.nodeName === nodeName) return undefined;
   const isUsed = podsUsing(options.pods.podsOnNode(grid, nodeName), 'volumes', namespace ?? '', name ?? '');
-  return isUsed && !isStatusWrite ? undefined : `it is no volume of node "${nodeName}"`;
+  return isUsed && verb === 'get' ? undefined : `it is no volume of node "${nodeName}"`;
 };
 
 const eventRule: Rule = ({ attributes }) =>
