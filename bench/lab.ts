@@ -114,7 +114,12 @@ async function swarmThree(): Promise<object> {
   try {
     for (const host of hosts) {
       const file = `/var/lib/flotilla-lab/benchsw/${host}/daemon.json`;
-      at(host, 'sh', '-c', `sed -i '/live-restore/d' ${file} && kill -HUP $(cat /run/docker.pid)`);
+      at(
+        host,
+        'sh',
+        '-c',
+        `sed -i 's/"live-restore": true/"live-restore": false/' ${file} && kill -HUP $(cat /run/docker.pid)`,
+      );
     }
     await delay(2_000);
     at('h1', 'docker', 'swarm', 'init', '--advertise-addr', '10.99.231.1');

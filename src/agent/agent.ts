@@ -13,6 +13,7 @@ import type { EndpointSlice, Service } from '../resources/kinds.ts';
 import type { ApiObject } from '../resources/object.ts';
 import { createAgentApi } from '../tunnel/agent-server.ts';
 import { connectLiveness } from '../tunnel/liveness.ts';
+import { serverTlsName } from '../tunnel/server-identity.ts';
 import { connectTunnel } from '../tunnel/tunnel.ts';
 import type { AgentSettings, RunningAgent } from './agent-options.ts';
 import { createPodApi } from './api/agent-api.ts';
@@ -60,6 +61,7 @@ export async function startAgentParts(parts: AgentParts): Promise<RunningAgent> 
     servers: () => state.servers,
     caCertificate: identity.credentials().caCertificate,
     clientCertificate: () => identity.credentials(),
+    tlsName: serverTlsName, // also behind NAT, where the address dialled is in no certificate
     grid,
     userAgent: `flotilla/${version} (agent ${nodeName})`,
   });

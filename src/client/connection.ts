@@ -12,6 +12,8 @@ export interface ConnectionOptions {
   readonly token?: string | undefined;
   /** A function is asked at each connect: certificates are renewed. */
   readonly clientCertificate?: ClientCertificate | (() => ClientCertificate) | undefined;
+  /** The name that the servers' certificates must have. Default: the host dialled. */
+  readonly tlsName?: string | undefined;
   /** For TCP and TLS with one server. Default 3,000. */
   readonly connectTimeoutMs?: number;
   /** While requests run, a silent connection is asked for life so often, and given up after as long again. Default 5,000. */
@@ -81,12 +83,13 @@ export class Connection {
   }
 
   #dial(server: string, protocol: 'h2' | 'http/1.1'): Promise<TLSSocket> {
-    const { caCertificate, clientCertificate, connectTimeoutMs } = this.options;
+    const { caCertificate, clientCertificate, connectTimeoutMs, tlsName } = this.options;
     return dial({
       server,
       protocol,
       caCertificate,
       clientCertificate: typeof clientCertificate === 'function' ? clientCertificate() : clientCertificate,
+      tlsName,
       timeoutMs: connectTimeoutMs ?? 3_000,
     });
   }

@@ -15,6 +15,8 @@ export interface DialOptions {
   /** PEM of the CA that the servers' certificates must come from. */
   readonly caCertificate: string;
   readonly clientCertificate?: ClientCertificate | undefined;
+  /** The name that its certificate must have. Default: the host dialled, which a forwarded port or NAT changes. */
+  readonly tlsName?: string | undefined;
   readonly timeoutMs: number;
 }
 
@@ -26,7 +28,7 @@ export function dial(options: DialOptions): Promise<TLSSocket> {
   const socket = connect({
     host,
     port: Number(url.port || 443),
-    ...(isIP(host) ? {} : { servername: host }),
+    ...(options.tlsName === undefined ? (isIP(host) ? {} : { servername: host }) : { servername: options.tlsName }),
     ca: options.caCertificate,
     ALPNProtocols: [options.protocol],
     minVersion: 'TLSv1.2',

@@ -52,6 +52,9 @@ export async function runServer(options: ServerOptions): Promise<void> {
 }
 
 /** Only the store in use is loaded: the others would cost memory. */
+/** Every server asks for it; what is compacted already costs nothing. */
+const etcdCompactEveryMs = 300_000;
+
 async function openChosenStore(choice: ServerOptions['store'], options: OpenStoreOptions): Promise<Store> {
   const { dataDirectory, metrics, log } = options;
   if (choice === 'memory') {
@@ -63,7 +66,7 @@ async function openChosenStore(choice: ServerOptions['store'], options: OpenStor
     return await openSqliteStore({ path: join(dataDirectory, 'store.db'), metrics, log });
   }
   const { openEtcdStore } = await import('../store/etcd.ts');
-  return await openEtcdStore({ endpoints: choice.etcd, metrics, log });
+  return await openEtcdStore({ endpoints: choice.etcd, compactEveryMs: etcdCompactEveryMs, metrics, log });
 }
 
 async function packageVersion(): Promise<string> {

@@ -12,6 +12,8 @@ export interface Exchange {
   readonly query: URLSearchParams;
   /** Sentences for the person that asks: `Warning` headers of the answer. */
   readonly warnings: string[];
+  /** Of the object that a create made: its path does not say it. */
+  createdName?: string;
 }
 
 /** What is sent at once is not worth compressing below this. */

@@ -434,10 +434,10 @@ test('changes and refusals are audited, reads are not, bodies never', async () =
   assert.equal(refused.code, 403);
   assert.equal(refused.json.message, 'configmaps is forbidden: no lists');
   assert.deepEqual(
-    denied.audited.map(({ verb, resource, code }) => [verb, resource, code]),
+    denied.audited.map(({ verb, resource, name, code }) => [verb, resource, name, code]),
     [
-      ['create', 'configmaps', 201],
-      ['list', 'configmaps', 403],
+      ['create', 'configmaps', 'a', 201],
+      ['list', 'configmaps', undefined, 403],
     ],
   );
   assert.ok(!JSON.stringify(denied.audited).includes('hunter2'));

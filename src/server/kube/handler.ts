@@ -49,6 +49,7 @@ export function createKubeHandler(options: KubeHandlerOptions): KubeHandler {
       const asked = new Asked(context, request, path);
       try {
         await kube.handle(exchange, asked);
+        asked.createdName = exchange.createdName;
         asked.report(audit, requests, response.statusCode);
       } catch (thrown) {
         const error = visible(thrown, context, log);
@@ -81,6 +82,7 @@ class Asked {
   readonly path: URL;
   route: Route | undefined;
   attributes: Attributes | undefined;
+  createdName: string | undefined;
 
   constructor(context: RequestContext, request: HttpRequest, path: URL) {
     this.#context = context;
@@ -93,7 +95,7 @@ class Asked {
     const { attributes } = this;
     requests.add({ verb: attributes?.verb ?? this.method.toLowerCase(), code: String(code) });
     if (!attributes) return;
-    const { verb, kind, namespace, name, subresource } = attributes;
+    const { verb, kind, namespace, name = this.createdName, subresource } = attributes;
     if (!isMutating(verb, kind, subresource) && code !== 401 && code !== 403) return;
     const { requestId, user, sourceAddress, userAgent, grid } = this.#context;
     audit.write({

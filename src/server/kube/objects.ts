@@ -49,9 +49,12 @@ export async function handleObjects(
       : await handleObject(write, ref);
   }
   switch (attributes.verb) {
-    case 'create':
+    case 'create': {
       if (kind.namespaced && namespace === undefined) throw methodNotAllowed();
-      return await sendObject(exchange, kind, await createOne(write), 201);
+      const made = await createOne(write);
+      exchange.createdName = made.metadata.name;
+      return await sendObject(exchange, kind, made, 201);
+    }
     case 'deletecollection':
       return await deleteMany(write, dependencies);
     default:
