@@ -26,6 +26,7 @@ tcpdump tcpdump
 curl curl
 openssl openssl
 unzip unzip
+systemd-nspawn systemd-container
 npm npm
 '
 missing=$(echo "$wanted" | while read -r program package; do
