@@ -76,7 +76,7 @@ ls /var/lib/flotilla`,
     assert.match(out, new RegExp(`^active\\n${ready}active\\nrestarts 1\\n${ready}`));
     assert.match(
       out,
-      /service removed; data and containers stay\nrc 0\ninactive\nls: cannot access[^\n]*\nagent\nserver\n$/,
+      /service removed; data and containers stay\nrc 0\ninactive\nls: cannot access[^\n]*\nagent\nserver\n/,
     );
   });
 });
