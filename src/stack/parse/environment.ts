@@ -1,5 +1,6 @@
 import { posix } from 'node:path';
 import { messageOf } from '../../lib/errors.ts';
+import { configKey } from '../../resources/name-checks.ts';
 import { parseEnvFile } from './env-file.ts';
 import type { Lookup } from './interpolate.ts';
 import { envFileRules } from './keys.ts';
@@ -27,7 +28,10 @@ export function readEnvironment(context: EnvironmentContext, source: Source): En
   const set = (name: string, at: Source['at'], value: string | undefined, isSecret: boolean): void => {
     if (!nameForm.test(name)) reader.problems.add(at, `"${name}" ${where} is no name of an environment variable`);
     else if (value?.includes('\0')) reader.problems.add(at, `the value of "${name}" ${where} holds a zero byte`);
-    else if (value !== undefined) values.set(name, { value, isSecret });
+    else if (isSecret && configKey(name).length > 0) {
+      const hint = 'its value comes from a variable and is kept in a Secret: letters, digits, ".", "_" and "-"';
+      reader.problems.add(at, `"${name}" ${where} is no name of a key of a Secret`, hint);
+    } else if (value !== undefined) values.set(name, { value, isSecret });
     else passThrough(context, name, values);
   };
   if (source.type === 'map') {

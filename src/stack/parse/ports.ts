@@ -15,11 +15,29 @@ export function readPorts(reader: Reader, source: Source, where: string): StackP
     for (const port of found) {
       const key = `${port.hostIP ?? ''}:${port.hostPort ?? ''}:${port.containerPort}/${port.protocol}`;
       if (seen.has(key)) reader.problems.add(item.at, `the same port twice ${where}`);
+      else if (ports.some((one) => wantSame(one, port))) {
+        reader.problems.add(item.at, `two ports ${where} at port ${port.hostPort} of the host`);
+      }
       seen.add(key);
       ports.push(port);
     }
   }
   return ports;
+}
+
+/** They cannot both be had on one node. */
+function wantSame(left: StackPort, right: StackPort): boolean {
+  const isAny = ({ hostIP }: StackPort): boolean => hostIP === undefined || hostIP === '0.0.0.0';
+  return (
+    left.hostPort !== undefined &&
+    left.hostPort === right.hostPort &&
+    left.protocol === right.protocol &&
+    (left.hostIP === right.hostIP || (isAny(left) && !isIPv6(right)) || (isAny(right) && !isIPv6(left)))
+  );
+}
+
+function isIPv6({ hostIP }: StackPort): boolean {
+  return hostIP !== undefined && isIP(hostIP) === 6;
 }
 
 /** `80`, `8080:80`, `127.0.0.1:8080:80/udp`, `[::1]:53:53`, `3000-3005`, `9090-9091:8080-8081`. */

@@ -1,3 +1,4 @@
+import { qualifiedName } from '../../resources/name-checks.ts';
 import type { StackMount, StackResources, StackService } from '../../resources/stack-types.ts';
 import { type EnvironmentContext, readEnvFiles, readEnvironment } from './environment.ts';
 import { readHealthcheck, readSeconds } from './healthcheck.ts';
@@ -40,6 +41,9 @@ export function readService(context: ServiceContext, fields: Fields): StackServi
   const labels = on('labels', (source) => readLabels(reader, source, `"labels" ${where}`));
   const user = text('user');
   const workingDir = text('working_dir');
+  if (workingDir && !workingDir.startsWith('/')) {
+    reader.problems.add(fields.keyAt('working_dir'), `"working_dir" ${where} must be absolute, not "${workingDir}"`);
+  }
   const stopGracePeriodSeconds = on('stop_grace_period', (source) =>
     readSeconds(reader, source, `"stop_grace_period" ${where}`, 0),
   );
@@ -100,6 +104,7 @@ function readVariables(
   };
 }
 
+const ownPrefix = 'flotilla.dev/';
 const instancesRange = { min: 0, max: 10_000 };
 
 function readInstances(reader: Reader, fields: Fields, deploy: Fields | undefined, where: string): number {
@@ -185,11 +190,19 @@ function readRestart(reader: Reader, source: Source, where: string): StackServic
   return policy === 'unless-stopped' ? 'always' : policy;
 }
 
-/** A map, or a list of `name=value`. */
+/** A map, or a list of `name=value`. They become annotations, whose names have a form. */
 export function readLabels(reader: Reader, source: Source, what: string): Record<string, string> {
   const labels = new Map<string, string>();
+  const check = (name: string, at: Source['at']): void => {
+    const [problem] = qualifiedName(name.toLowerCase());
+    if (problem !== undefined) reader.problems.add(at, `"${name}" in ${what} is no name of a label: ${problem}`);
+    else if (name.toLowerCase().startsWith(ownPrefix)) {
+      reader.problems.add(at, `"${name}" in ${what}: names with ${ownPrefix} are Flotilla's own`, 'name it otherwise');
+    }
+  };
   if (source.type === 'map') {
-    for (const [name, { value }] of source.entries) {
+    for (const [name, { at, value }] of source.entries) {
+      check(name, at);
       const isEmpty = value.type === 'scalar' && value.value === null;
       labels.set(name, isEmpty ? '' : (reader.text(value, `label "${name}" in ${what}`) ?? ''));
     }
@@ -199,6 +212,7 @@ export function readLabels(reader: Reader, source: Source, what: string): Record
     const text = reader.string(item, `an item of ${what}`);
     if (text === undefined) continue;
     const equals = text.indexOf('=');
+    check(equals < 0 ? text : text.slice(0, equals), item.at);
     labels.set(equals < 0 ? text : text.slice(0, equals), equals < 0 ? '' : text.slice(equals + 1));
   }
   return Object.fromEntries(labels);
