@@ -104,6 +104,8 @@ describe('compiled stack', () => {
     };
     assert.deepEqual(readinessProbe, common);
     assert.deepEqual(livenessProbe, { ...common, initialDelaySeconds: 20 });
+    const plain = containerOf({ healthcheck: { ...healthcheck, startPeriodSeconds: 0 } });
+    assert.equal(plain.livenessProbe?.initialDelaySeconds, 5, 'first after one interval, as Docker does');
   });
 
   it('secrets and configs are mounted file by file', () => {

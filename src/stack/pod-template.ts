@@ -146,10 +146,12 @@ function probesOf(check: StackHealthcheck): { readinessProbe: Probe; livenessPro
     timeoutSeconds: check.timeoutSeconds,
     failureThreshold: check.retries,
   };
-  // Ready as soon as it is, also within the start period: that only protects it from being restarted.
+  // Ready as soon as it is, also within the start period: that only protects it from being restarted. Docker checks first
+  // after one interval; a check that fails at the very start must not be what restarts it (`retries: 1`).
+  const graceSeconds = Math.max(check.startPeriodSeconds, check.intervalSeconds);
   return {
     readinessProbe: { ...common, successThreshold: 1 },
-    livenessProbe: { ...common, successThreshold: 1, initialDelaySeconds: check.startPeriodSeconds },
+    livenessProbe: { ...common, successThreshold: 1, initialDelaySeconds: graceSeconds },
   };
 }
 
