@@ -153,6 +153,11 @@ describe('compiled stack', () => {
     assert.equal(deploymentOf({ user: 'node' }).spec.template.metadata?.annotations?.['flotilla.dev/user'], 'node');
   });
 
+  it('an empty entrypoint is none, not that of the image', () => {
+    assert.deepEqual(containerOf({ entrypoint: [], command: ['x'] }).command, ['']);
+    assert.equal('command' in containerOf({ command: ['x'] }), false);
+  });
+
   it('values are literal: nothing is expanded', () => {
     const { args, env } = containerOf({ command: ['echo', '$(date)'], environment: { A: '$(B)' } });
     assert.deepEqual(args, ['echo', '$$(date)']);

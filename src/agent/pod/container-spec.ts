@@ -25,9 +25,10 @@ export function renderContainerSpec(input: ContainerSpecInput): ContainerSpec {
   if (!container) throw new Error(`pod ${pod.metadata.name} has no container`);
   const values = new Map(input.variables.map(({ name, value }) => [name, value]));
   const expandAll = (words: readonly string[] | undefined) => words?.map((word) => expand(word, values));
-  const entrypoint = expandAll(container.command);
+  // An empty list is the same as none, as Kubernetes has it: the engine would take it as "no entrypoint at all".
+  const entrypoint = container.command?.length ? expandAll(container.command) : undefined;
   // A command without args runs without the image's own arguments, as Kubernetes has it.
-  const command = expandAll(container.args) ?? (entrypoint ? [] : undefined);
+  const command = container.args?.length ? expandAll(container.args) : entrypoint ? [] : undefined;
   const context = container.securityContext;
   const user = userOf(pod);
   const { limits, requests } = container.resources ?? {};

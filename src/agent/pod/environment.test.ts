@@ -10,7 +10,11 @@ const meta = { name: 'x', namespace: 'shop' };
 const references: PodReferences = {
   configMap: (name) =>
     name === 'conf'
-      ? ({ metadata: meta, data: { A: 'one', 'bad key': 'x' }, binaryData: { bin: 'AP8=' } } as unknown as ConfigMap)
+      ? ({
+          metadata: meta,
+          data: { A: 'one', '1.b': 'digit', 'bad key': 'x' },
+          binaryData: { bin: 'AP8=' },
+        } as unknown as ConfigMap)
       : undefined,
   secret: (name) =>
     name === 'sec'
@@ -51,6 +55,7 @@ describe('environment', () => {
     assert.equal(values.P_A, 'one');
     assert.equal(values.B, 'x-one-$(C)');
     assert.equal(values.D, 'two p w');
+    assert.equal(values['1.b'], 'digit');
     assert.equal(values['bad key'], undefined);
   });
   it('knows the pod and the node', () => {

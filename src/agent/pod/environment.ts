@@ -19,7 +19,8 @@ export interface Environment {
   readonly problems: readonly string[];
 }
 
-const variableName = /^[A-Za-z_.-][A-Za-z0-9_.-]*$/;
+/** Whatever a key may be called (`1A` too, as Kubernetes since 1.32): none is left out in silence. */
+const variableName = /^[!-<>-~]+$/;
 
 /** A container's variables, as Kubernetes makes them: `envFrom` first, `env` over it, `$(NAME)` of what came before. */
 export function renderEnvironment(pod: Pod, references: PodReferences, facts: PodFacts): Environment {
