@@ -25,7 +25,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     const user = byCertificate(options, socket);
     if (user) return user;
     throw unauthorized(
-      'no token and no client certificate was sent: log in with `flotilla login` or use the kubeconfig',
+      'no token and no client certificate was sent: send one (`flotilla context add --help`, `flotilla kubeconfig`)',
     );
   };
 }
@@ -47,7 +47,9 @@ async function byToken(options: AuthenticatorOptions, authorization: string): Pr
   const check = checkToken(parsed, stored, options.wallMs());
   if ('user' in check) return check.user;
   const next =
-    parsed.type === 'join' ? 'make a new one with `flotilla node token`' : 'log in again with `flotilla login`';
+    parsed.type === 'join'
+      ? 'make a new one with `flotilla node token`'
+      : 'take another one with `flotilla context add`';
   throw unauthorized(`${check.refused}; ${next}`);
 }
 
