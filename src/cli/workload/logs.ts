@@ -29,7 +29,7 @@ export async function logs(target: string, flags: LogsFlags, command: Command): 
     const printer = createPrinter(chosen.length > 1 || flags.follow === true);
     const abort = new AbortController();
     process.once('SIGINT', () => abort.abort());
-    if (flags.follow) return followAll(client, chosen, options, printer, abort.signal);
+    if (flags.follow) return followAll(client, { target, chosen }, options, printer, abort.signal);
     const results = await Promise.allSettled(
       chosen.map((one) => copy(client, one.pod, options, printer, abort.signal)),
     );
@@ -62,12 +62,14 @@ function optionsOf(flags: LogsFlags): PodLogsOptions {
 /** Follows the chosen ones and those that come later under the same service; ends by Ctrl-C, or when one pod was named and ended. */
 async function followAll(
   client: HttpClient,
-  chosen: readonly Instance[],
+  { target, chosen }: { readonly target: string; readonly chosen: readonly Instance[] },
   options: PodLogsOptions,
   printer: Printer,
   signal: AbortSignal,
 ): Promise<void> {
-  const services = new Set(chosen.map((one) => `${one.stack}/${one.service}`));
+  const wanted = followedOf(chosen, target);
+  const end = Promise.withResolvers<void>();
+  let left = chosen.length;
   const following = new Map<string, Promise<void>>();
   const follow = (pod: Pod, more: PodLogsOptions) => {
     const uid = pod.metadata.uid ?? '';
@@ -78,7 +80,12 @@ async function followAll(
       return;
     following.set(
       uid,
-      followOne(client, pod, more, printer, signal).catch((error) => printer.note(pod, messageOf(error))),
+      followOne(client, pod, more, printer, signal)
+        .catch((error) => printer.note(pod, messageOf(error)))
+        .finally(() => {
+          left -= 1;
+          if (wanted.isNamed && left === 0) end.resolve();
+        }),
     );
   };
   for (const one of chosen) follow(one.pod, options);
@@ -88,12 +95,30 @@ async function followAll(
     kind: pods,
     log: silentLogger,
     onChange: (_key, pod) => {
-      if (!pod || !services.has(`${instanceOf(pod).stack}/${instanceOf(pod).service}`)) return;
+      if (!pod || !wanted.has(instanceOf(pod))) return;
       follow(pod, chosen.some((one) => one.pod.metadata.uid === pod.metadata.uid) ? options : fromStart);
     },
   });
-  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
+  signal.addEventListener('abort', () => end.resolve());
+  await end.promise;
   await informer.stop();
+}
+
+export interface Followed {
+  /** Instances were named, not a service or stack: nothing comes after them. */
+  readonly isNamed: boolean;
+  has(one: Instance): boolean;
+}
+
+/** What `logs -f` shows: the chosen services' instances, also later ones; of an instance that was named only itself. */
+export function followedOf(chosen: readonly Instance[], target: string): Followed {
+  const name = target.slice(target.indexOf('/') + 1);
+  if (chosen.every((one) => one.pod.metadata.name === name)) {
+    const uids = new Set(chosen.map((one) => one.pod.metadata.uid));
+    return { isNamed: true, has: (one) => uids.has(one.pod.metadata.uid) };
+  }
+  const services = new Set(chosen.map((one) => `${one.stack}/${one.service}`));
+  return { isNamed: false, has: (one) => services.has(`${one.stack}/${one.service}`) };
 }
 
 /** A restarted container, or a server that went away, is followed on from where it was. */
