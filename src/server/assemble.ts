@@ -42,7 +42,7 @@ import { createRegistry } from './registry/registry.ts';
 import { readResourceVersions } from './registry/resource-version.ts';
 import { createLivenessServer } from './sessions/liveness-server.ts';
 import { createNodeTunnels } from './sessions/node-sessions.ts';
-import { createPodStreams } from './sessions/pod-streams.ts';
+import { createPodStreams, sendNodeMetrics } from './sessions/pod-streams.ts';
 import { startServerList } from './sessions/server-list.ts';
 import { acceptTunnel } from './sessions/tunnel-server.ts';
 
@@ -156,6 +156,7 @@ export async function assembleServer(
       wallMs: () => clock.wallMs(),
     }),
     acceptLiveness: liveness.accept,
+    nodeMetrics: (context, nodeName, response) => sendNodeMetrics(tunnels, context, nodeName, response),
     acceptTunnel: (grid, nodeName, socket) => acceptTunnel({ tunnels, clock, log }, grid, nodeName, socket),
     audit,
     metrics,

@@ -25,7 +25,7 @@ import { type Listener, startListener } from '../../src/server/http/listener.ts'
 import type { PodStreams } from '../../src/server/request.ts';
 import { createLivenessServer, type LivenessServer } from '../../src/server/sessions/liveness-server.ts';
 import { createNodeTunnels } from '../../src/server/sessions/node-sessions.ts';
-import { createPodStreams } from '../../src/server/sessions/pod-streams.ts';
+import { createPodStreams, sendNodeMetrics } from '../../src/server/sessions/pod-streams.ts';
 import { acceptTunnel } from '../../src/server/sessions/tunnel-server.ts';
 import { createMemoryStore } from '../../src/store/memory.ts';
 import type { AgentApi, LogsOptions } from '../../src/tunnel/agent-api.ts';
@@ -54,12 +54,17 @@ const stops: (() => unknown)[] = [];
 const hasNode = new Set<string>();
 const joinToken = { text: '' };
 const adminToken = { text: '' };
-const seen: { logs?: LogsOptions; aborted: number; sizes: string[] } = { aborted: 0, sizes: [] };
+const seen: { logs?: LogsOptions; aborted: number; sizes: string[]; requestIds: string[] } = {
+  aborted: 0,
+  sizes: [],
+  requestIds: [],
+};
 
 /** Answers as an agent would; `command[0]` chooses what the command does. */
 const api: AgentApi = {
   logs: async (ref, options, signal) => {
     seen.logs = options;
+    seen.requestIds.push(ref.requestId);
     if (ref.container !== 'main') throw new FlotillaError('NotFound', 'no such container');
     signal.addEventListener('abort', () => {
       seen.aborted += 1;
@@ -71,7 +76,8 @@ const api: AgentApi = {
       await new Promise((resolve) => signal.addEventListener('abort', resolve));
     })();
   },
-  exec: async (_ref, options) => {
+  exec: async (ref, options) => {
+    seen.requestIds.push(ref.requestId);
     const [what = '', ...rest] = options.command;
     if (what === 'missing') throw new FlotillaError('Invalid', 'container main is not running');
     const stdin = options.stdin ? new PassThrough() : undefined;
@@ -141,6 +147,7 @@ before(async () => {
       wallMs: () => clock.wallMs(),
     }),
     acceptLiveness: liveness.accept,
+    nodeMetrics: (context, nodeName, response) => sendNodeMetrics(tunnels, context, nodeName, response),
     acceptTunnel: (grid, nodeName, socket) => acceptTunnel({ tunnels, clock, log }, grid, nodeName, socket),
     audit: { write: () => {} },
     metrics: new Metrics(),
@@ -194,6 +201,7 @@ function get(path: string, headers: Record<string, string> = {}, tls: object = {
     outgoing.end();
   });
 }
+const metricsOf = (node: string) => `/api/v1/nodes/${node}/proxy/metrics`;
 const bearer = () => ({ authorization: `Bearer ${adminToken.text}` });
 
 test('a node joins with a token, is who its certificate says, and renews it', async () => {
@@ -241,6 +249,8 @@ test('who is refused', async () => {
     ['/grids/nope/api', bearer(), {}, 404, /grids \\"nope\\" not found/],
     ['/grids/system/api', {}, { cert: credentials.certificate, key: credentials.key }, 403, /belongs to grid/],
     ['/metrics', {}, { cert: credentials.certificate, key: credentials.key }, 403, /cannot get path/],
+    [metricsOf('h1'), {}, { cert: credentials.certificate, key: credentials.key }, 403, /cannot get path/],
+    [metricsOf('h1'), {}, {}, 401, /no token/],
   ];
   for (const [path, headers, tls, code, body] of cases) {
     const answer = await get(path, headers, tls);
@@ -308,9 +318,18 @@ test('liveness and tunnel come up; the servers known are told', async () => {
   await eventually('a ping is heard', () => (liveness.lastHeardMs('main', 'h1') ?? 0) > first + 900);
 });
 
+test('the metrics of an agent are read through its tunnel', async () => {
+  assert.deepEqual(await get(metricsOf('h1'), bearer()), { code: 200, body: 'flotilla_agent_up 1\n' });
+  const away = await get(metricsOf('h9'), bearer());
+  assert.equal(away.code, 503);
+  assert.match(away.body, /node \\"h9\\" is not connected to this server/);
+});
+
 test('logs stream through, with their options; an end at the client reaches the agent', async () => {
   const path = '/api/v1/namespaces/shop/pods/web/log';
-  assert.deepEqual(await get(`${path}?tailLines=5&timestamps=true`, bearer()), { code: 200, body: 'one\ntwo\n' });
+  const headers = { ...bearer(), 'x-request-id': 'cli-logs' };
+  assert.deepEqual(await get(`${path}?tailLines=5&timestamps=true`, headers), { code: 200, body: 'one\ntwo\n' });
+  assert.equal(seen.requestIds.at(-1), 'cli-logs');
   assert.equal(seen.logs?.tailLines, 5);
   assert.equal(seen.logs?.timestamps, true);
   assert.match((await get(`${path}?tailLines=x`, bearer())).body, /tailLines: \\"x\\" is not a whole number/);
@@ -348,7 +367,10 @@ function execute(
   const isText = protocol.includes('base64');
   return new Promise((resolve, reject) => {
     const target = `${url.replace('https', 'wss')}/api/v1/namespaces/shop/pods/web/exec?${query}&stdout=true&stderr=true`;
-    const socket = new WebSocket(target, protocol, { ca: identity.caCertificate, headers: bearer() });
+    const socket = new WebSocket(target, protocol, {
+      ca: identity.caCertificate,
+      headers: { ...bearer(), 'x-request-id': 'cli-exec' },
+    });
     const parts: Record<number, Buffer[]> = {};
     socket.on('open', () => {
       for (const message of input) socket.send(message);
@@ -390,6 +412,7 @@ test('exec: output, exit code, resize and the end of input', async () => {
 
   const text = await execute('command=echo&command=hi', { protocol: 'base64.channel.k8s.io' });
   assert.equal(text.out[1]?.toString(), 'hi');
+  assert.equal(seen.requestIds.at(-1), 'cli-exec');
 });
 
 test('exec: a client that reads slowly gets all of a large output', async () => {

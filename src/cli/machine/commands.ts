@@ -69,6 +69,7 @@ function addAgent(program: Command): void {
     .option('--name <node>', 'name of this node (default: the host name)')
     .option('--address <ip>', 'address of this node for the others; may be repeated', collect, [])
     .option('--docker <socket>', "Docker's socket", '/run/docker.sock')
+    .option('--metrics-port <port>', '/metrics also on 127.0.0.1 (always: through the server, as an admin)', portOf)
     .addHelpText('after', '\nExample:\n  $ flotilla agent --server https://10.0.0.1:7443 --token flj1.…')
     .action(async (flags: AgentFlags) => {
       const { runAgent } = await import('../../agent/main.ts');
@@ -80,6 +81,7 @@ function addAgent(program: Command): void {
         ...(flags.name === undefined ? {} : { nodeName: flags.name }),
         addresses: flags.address,
         dockerSocket: flags.docker,
+        ...(flags.metricsPort === undefined ? {} : { metricsPort: flags.metricsPort }),
       });
     });
 }
@@ -101,6 +103,13 @@ interface AgentFlags {
   readonly name?: string;
   readonly address: readonly string[];
   readonly docker: string;
+  readonly metricsPort?: number;
+}
+
+function portOf(text: string): number {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : 0;
+  if (port >= 1 && port <= 65_535) return port;
+  throw new FlotillaError('BadUsage', `--metrics-port "${text}" is no port`, { hint: '--metrics-port 9101' });
 }
 
 function storeOf(values: readonly string[]): 'sqlite' | { readonly etcd: readonly string[] } {

@@ -26,6 +26,8 @@ export interface FrontOptions {
   readonly kube: KubeHandler;
   readonly agents: AgentEndpoints;
   readonly acceptLiveness: (grid: string, nodeName: string, socket: Duplex) => void;
+  /** Of a node's agent, through its tunnel. Rejects with ApiError. */
+  readonly nodeMetrics: (context: RequestContext, nodeName: string, response: HttpResponse) => Promise<void>;
   readonly acceptTunnel: (grid: string, nodeName: string, socket: Duplex) => void;
   readonly audit: AuditSink;
   readonly metrics: Metrics;
@@ -40,6 +42,8 @@ export interface Front {
 
 /** Answered to everybody: load balancers and clients ask before they log in. */
 const openPaths = ['/healthz', '/livez', '/readyz', '/version'];
+/** Where Kubernetes has those of its agents, too. */
+const nodeMetricsPath = /^\/api\/v1\/nodes\/([a-z0-9.-]{1,253})\/proxy\/metrics$/;
 const anonymous: User = { name: 'system:anonymous', groups: ['system:unauthenticated'] };
 /** Requests that end by themselves; watches and followed logs are bounded apart. */
 const maxShortRequests = 1_000;
@@ -91,6 +95,11 @@ export function createFront(options: FrontOptions): Front {
     const { context, path } = await admit(incoming, request);
     const { pathname } = path;
     if (pathname === '/metrics') return writeMetrics(context.user, metrics, response);
+    const [, metricsOf] = nodeMetricsPath.exec(pathname) ?? [];
+    if (metricsOf !== undefined) {
+      requireAdmin(context.user, pathname);
+      return await options.nodeMetrics(context, metricsOf, response);
+    }
     if (pathname !== joinPath && pathname !== renewPath) return await kube.handle(context, request, response, path);
     if (request.method !== 'POST') {
       throw new ApiError({ code: 405, reason: 'MethodNotAllowed', message: `${pathname} takes POST` });
@@ -183,8 +192,12 @@ function isLong(url: string | undefined): boolean {
   return /[?&](watch|follow)=(true|1)\b/.test(url ?? '');
 }
 
+function requireAdmin(user: User, pathname: string): void {
+  if (!user.groups.includes(adminGroup)) throw forbidden(`User "${user.name}" cannot get path "${pathname}"`);
+}
+
 function writeMetrics(user: User, metrics: Metrics, response: HttpResponse): void {
-  if (!user.groups.includes(adminGroup)) throw forbidden(`User "${user.name}" cannot get path "/metrics"`);
+  requireAdmin(user, '/metrics');
   response.setHeader('content-type', 'text/plain; version=0.0.4; charset=utf-8');
   response.end(metrics.render());
 }

@@ -1,4 +1,4 @@
-import { type ClientHttp2Stream, constants } from 'node:http2';
+import { type ClientHttp2Session, type ClientHttp2Stream, constants } from 'node:http2';
 import { ApiError } from '../../resources/api-error.ts';
 import type { Pod } from '../../resources/kinds.ts';
 import type { RequestContext } from '../request.ts';
@@ -39,12 +39,29 @@ export async function askAgent(
   if (!nodeName) throw badRequest(`pod ${name} does not have a host assigned`);
   const session = await tunnels.find(context.grid, nodeName, context.signal);
   if (!session) throw unavailable(`node "${nodeName}" of pod ${namespace}/${name} is not connected to this server`);
+  const path = `/${verb}/${[namespace, name, container].map(encodeURIComponent).join('/')}?${query}`;
+  return await send(session, context, nodeName, { method, path });
+}
+
+/** What the agent of a node counts and measures, as text. Throws ApiError 503: no tunnel to that node. */
+export async function askMetrics(
+  tunnels: NodeTunnels,
+  context: RequestContext,
+  nodeName: string,
+): Promise<ClientHttp2Stream> {
+  const session = await tunnels.find(context.grid, nodeName, context.signal);
+  if (!session) throw unavailable(`node "${nodeName}" is not connected to this server`);
+  return await send(session, context, nodeName, { method: 'GET', path: '/metrics' });
+}
+
+async function send(
+  session: ClientHttp2Session,
+  context: RequestContext,
+  nodeName: string,
+  { method, path }: { readonly method: 'GET' | 'POST'; readonly path: string },
+): Promise<ClientHttp2Stream> {
   const stream = session.request(
-    {
-      ':method': method,
-      ':path': `/${verb}/${[namespace, name, container].map(encodeURIComponent).join('/')}?${query}`,
-      'x-request-id': context.requestId,
-    },
+    { ':method': method, ':path': path, 'x-request-id': context.requestId },
     { endStream: method === 'GET', signal: context.signal },
   );
   const code = await statusCode(stream, nodeName);

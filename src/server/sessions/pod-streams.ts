@@ -3,7 +3,7 @@ import { type ClientHttp2Stream, constants } from 'node:http2';
 import type { Logger } from '../../lib/log.ts';
 import { writeStatus, writeStatusToSocket } from '../http/write-status.ts';
 import type { HttpResponse, PodStreams, RequestContext } from '../request.ts';
-import { askAgent, badRequest } from './agent-request.ts';
+import { askAgent, askMetrics, badRequest } from './agent-request.ts';
 import { createExecSockets } from './exec-sockets.ts';
 import type { NodeTunnels } from './node-sessions.ts';
 
@@ -50,6 +50,16 @@ export function createPodStreams(tunnels: NodeTunnels, log: Logger): PodStreams 
       }
     },
   };
+}
+
+/** Answers with the metrics of a node's agent. Throws ApiError. */
+export async function sendNodeMetrics(
+  tunnels: NodeTunnels,
+  context: RequestContext,
+  nodeName: string,
+  response: HttpResponse,
+): Promise<void> {
+  await pass(context, await askMetrics(tunnels, context, nodeName), response);
 }
 
 /** Each chunk at once; either side's end ends the other. */
