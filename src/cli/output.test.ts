@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { ApiError } from '../client/api-error.ts';
 import { FlotillaError } from '../lib/errors.ts';
 import { parseDurationMs } from './durations.ts';
-import { renderTable } from './output.ts';
+import { printList, printObject, renderTable } from './output.ts';
 import { renderError } from './render-error.ts';
 
 test('columns are aligned, the last one is not padded', () => {
@@ -17,6 +17,12 @@ test('columns are aligned, the last one is not padded', () => {
     ),
     'A           LONG   C\nwide cell   x      y\n                   z',
   );
+});
+
+test('an unknown output format is refused, also for one object', async () => {
+  const refused = { code: 'BadUsage', message: 'unknown output format "xml"' };
+  await assert.rejects(printObject({}, 'xml'), { ...refused, hint: 'one of json, yaml' });
+  await assert.rejects(printList({ items: [], columns: [], name: String, empty: '' }, { output: 'xml' }), refused);
 });
 
 test('durations', () => {

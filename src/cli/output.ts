@@ -69,6 +69,9 @@ export function print(text: string): void {
 /** `json` or `yaml` of one object. */
 export async function printObject(object: unknown, format: string): Promise<void> {
   if (format === 'json') return print(JSON.stringify(object, undefined, 2));
+  if (format !== 'yaml') {
+    throw new FlotillaError('BadUsage', `unknown output format "${format}"`, { hint: 'one of json, yaml' });
+  }
   const { stringify } = await import('yaml');
   print(stringify(object, { lineWidth: 0 }).trimEnd());
 }

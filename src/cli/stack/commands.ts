@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import { addOutputFlags } from '../output.ts';
 
 export function addStackCommands(program: Command): void {
@@ -25,6 +25,7 @@ function addDeploy(parent: Command): void {
     .option(
       '-f, --file <file>',
       'the file (default: flotilla.yml, compose.yaml, docker-compose.yml … of this directory)',
+      once,
     )
     .option('--name <stack>', "name of the stack (default: the file's, else the directory's)")
     .option('--namespace <namespace>', 'default: like the stack')
@@ -44,6 +45,12 @@ function addRm(parent: Command): void {
     .option('--timeout <duration>', 'give up waiting after', '2m')
     .addHelpText('after', '\nExample:\n  $ flotilla rm shop')
     .action(async (names: string[], flags, command: Command) => (await import('./rm.ts')).rm(names, flags, command));
+}
+
+/** Compose merges several files; taking the last one alone in silence would be wrong. */
+function once(value: string, before: string | undefined): string {
+  if (before !== undefined) throw new InvalidArgumentError('Several files are not merged: write all into one.');
+  return value;
 }
 
 function collect(value: string, all: readonly string[]): string[] {
