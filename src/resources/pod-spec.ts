@@ -144,6 +144,11 @@ function validatePodSpec(spec: PodSpec, path: string, errors: FieldError[]): voi
   for (let index = 1; index < (spec.containers?.length ?? 0); index += 1) {
     errors.push(forbidden(`${path}.containers[${index}]`, `not supported by Flotilla: ${oneContainer}`));
   }
+  if (spec.hostNetwork && spec.hostname) {
+    errors.push(
+      forbidden(`${path}.hostname`, 'not supported by Flotilla: a pod with hostNetwork has the host name of its node'),
+    );
+  }
   validateLabels(spec.nodeSelector, `${path}.nodeSelector`, errors);
   const volumes = new Map<string, NonNullable<PodSpec['volumes']>[number]>();
   spec.volumes?.forEach((one, index) => {

@@ -32,6 +32,10 @@ export const securityContext = message(
   },
   {
     validate: (context: JsonObject, path, errors) => {
+      if (context.runAsGroup !== undefined && context.runAsUser === undefined) {
+        // The engine takes a group only together with a user; root in place of the image's user would be a trap.
+        errors.push(forbidden(`${path}.runAsGroup`, 'not supported by Flotilla: set runAsUser, too'));
+      }
       if (context.runAsNonRoot === true && !context.runAsUser) {
         errors.push(
           forbidden(`${path}.runAsNonRoot`, 'not supported by Flotilla: set runAsUser to another user than 0'),

@@ -216,6 +216,16 @@ const bad: readonly (readonly [Kind, JsonObject, RegExp])[] = [
     podWith({ securityContext: { runAsNonRoot: true } }),
     /runAsNonRoot: Forbidden: not supported by Flotilla: set runAsUser/,
   ],
+  [
+    pods,
+    podWith({ securityContext: { runAsGroup: 7 } }),
+    /runAsGroup: Forbidden: not supported by Flotilla: set runAsUser, too$/,
+  ],
+  [
+    pods,
+    pod({ hostNetwork: true, hostname: 'web' }),
+    /^spec.hostname: Forbidden: not supported by Flotilla: a pod with hostNetwork has the host name of its node$/,
+  ],
   [pods, podWith({ securityContext: { allowPrivilegeEscalation: false } }), /allowPrivilegeEscalation: Forbidden/],
   [
     pods,

@@ -289,6 +289,19 @@ test('a Service object whose port is not its target port says where to connect',
   assert.equal((await api.call('POST', path, { body: service('plain', 80) })).headers.warning, undefined);
 });
 
+test('a taint whose effect is another here says so', async () => {
+  const tainted = (name: string, effect: string) => ({ metadata: { name }, spec: { taints: [{ key: 'a', effect }] } });
+  const warned = await api.call('POST', '/api/v1/nodes', { body: tainted('evicting', 'NoExecute') });
+  assert.match(
+    String(warned.headers.warning),
+    /spec\.taints\[0\]: NoExecute keeps new pods away and leaves those that run/,
+  );
+  const soft = await api.call('POST', '/api/v1/nodes', { body: tainted('soft', 'PreferNoSchedule') });
+  assert.match(String(soft.headers.warning), /spec\.taints\[0\]: PreferNoSchedule changes nothing here/);
+  const plain = await api.call('POST', '/api/v1/nodes', { body: tainted('tainted', 'NoSchedule') });
+  assert.deepEqual([plain.code, plain.headers.warning], [201, undefined]);
+});
+
 test('pages of a list are all of one moment', async () => {
   const path = await namespace('pages');
   for (const name of ['a', 'b', 'c', 'd', 'e']) await make(name, {}, path);

@@ -3,7 +3,7 @@ import { ApiError } from '../../resources/api-error.ts';
 import { bindingBody, deleteOptionsBody, scaleBody } from '../../resources/bodies.ts';
 import type { Decodable, Strictness } from '../../resources/decode.ts';
 import type { Kind } from '../../resources/kind.ts';
-import type { Service } from '../../resources/kinds.ts';
+import type { Node, Service } from '../../resources/kinds.ts';
 import type { ApiObject } from '../../resources/object.ts';
 import { badRequest, methodNotAllowed, unsupportedMediaType } from '../registry/api-errors.ts';
 import type { Call } from '../registry/call.ts';
@@ -160,9 +160,21 @@ async function patchFromBody({ exchange, kind }: Write) {
   return { type, body: parseJsonBody(await readBody(exchange.request)) };
 }
 
+const taintWarnings: Readonly<Record<string, string>> = {
+  NoExecute: 'NoExecute keeps new pods away and leaves those that run: use "flotilla node drain" to move them',
+  PreferNoSchedule: 'PreferNoSchedule changes nothing here: use NoSchedule',
+};
+
 /** What is understood but works in another way than elsewhere is said. */
 function warned(write: Write, object: ApiObject): ApiObject {
-  if (write.kind.group !== '' || write.kind.plural !== 'services') return object;
+  if (write.kind.group !== '') return object;
+  if (write.kind.plural === 'nodes') {
+    (object as Node).spec.taints?.forEach(({ effect }, index) => {
+      const sentence = taintWarnings[effect];
+      if (sentence !== undefined) write.call.warn?.(`spec.taints[${index}]: ${sentence}`);
+    });
+  }
+  if (write.kind.plural !== 'services') return object;
   (object as Service).spec.ports?.forEach(({ port, targetPort = port }, index) => {
     if (targetPort === port) return;
     write.call.warn?.(
