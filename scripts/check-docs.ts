@@ -1,6 +1,10 @@
-// Links between our Markdown files lead somewhere; every command they show exists; ARCHITECTURE.md stays short.
+// Links between our Markdown files lead somewhere; commands and files they name exist; ARCHITECTURE.md stays short.
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
+import { commandFiles } from '../src/cli/tree.ts';
+
+/** Those that src/cli/run.ts knows without the tree. */
+const commands = new Set([...commandFiles.keys(), 'lab', 'version', 'help']);
 
 let passed = 0;
 const problems: string[] = [];
@@ -8,6 +12,9 @@ const files = globSync(['*.md', 'docs/**/*.md', 'examples/**/*.md']).sort();
 for (const file of files) {
   const text = readFileSync(file, 'utf8');
   for (const link of linksOf(text)) check(linkProblem(file, link));
+  for (const word of commandsOf(text))
+    check(commands.has(word) ? undefined : `${file}: there is no "flotilla ${word}"`);
+  for (const path of pathsOf(text)) check(existsSync(path) ? undefined : `${file}: there is no ${path}`);
 }
 const length = readFileSync('ARCHITECTURE.md', 'utf8').split('\n').length;
 check(length > 200 ? `ARCHITECTURE.md has ${length} lines, more than 200` : undefined);
@@ -36,6 +43,16 @@ function linksOf(text: string): readonly string[] {
   return [...prose.matchAll(/\]\(([^)\s]+)\)/g)]
     .map((match) => match[1] ?? '')
     .filter((link) => !/^[a-z]+:/.test(link));
+}
+
+/** The word behind `flotilla` where a line of code begins with it. */
+function commandsOf(text: string): readonly string[] {
+  return [...text.matchAll(/(?:^|`|\$ )(?:bin\/)?flotilla ([a-z]+)/gm)].map((match) => match[1] ?? '');
+}
+
+/** Files and folders of the checkout in inline code; patterns with `<name>` or `*` are left out. */
+function pathsOf(text: string): readonly string[] {
+  return [...text.matchAll(/`((?:src|scripts|docs|test|bench|examples)\/[\w./-]+)`/g)].map((match) => match[1] ?? '');
 }
 
 function linkProblem(file: string, link: string): string | undefined {
