@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import type { Pod } from '../../resources/kinds.ts';
 import { labels } from '../../resources/names.ts';
 import { instanceOf, selectInstances } from './instances.ts';
-import { followedOf } from './logs.ts';
+import { followedOf, nextRun } from './logs.ts';
 
 const instance = (name: string, service: string, uid = name) =>
   instanceOf({
@@ -37,4 +38,34 @@ describe('what logs -f shows', () => {
       assert.equal(wanted.has(instance('web-1', 'web', 'another')), false);
     }
   });
+});
+
+describe('what follows when a log ended', () => {
+  const at = (id: string, state: 'running' | 'terminated' | 'waiting', phase = 'Running', uid = 'u'): Pod => ({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: 'web-1', namespace: 'shop', uid },
+    spec: { containers: [{ name: 'c', image: 'i' }] },
+    status: {
+      phase,
+      containerStatuses: [
+        {
+          ...{ name: 'c', image: 'i', imageID: '', ready: true, restartCount: 0, containerID: id },
+          state: state === 'terminated' ? { terminated: { exitCode: 1 } } : { [state]: {} },
+        },
+      ],
+    },
+  });
+  const cases: [what: string, now: Pod | undefined, next: string][] = [
+    ['the stream broke, the container runs on', at('one', 'running'), 'same'],
+    ['the container ended and waits to run again', at('one', 'waiting'), 'wait'],
+    ['it runs again', at('two', 'running'), 'new'],
+    ['it ran again and has ended already, for good', at('two', 'terminated', 'Succeeded'), 'new'],
+    ['it ended for good', at('one', 'terminated', 'Failed'), 'end'],
+    ['the pod is gone', undefined, 'end'],
+    ['another pod has its name', at('two', 'running', 'Running', 'other'), 'end'],
+  ];
+  for (const [what, now, next] of cases) {
+    test(what, () => assert.equal(nextRun(at('one', 'running'), now, 'one'), next));
+  }
 });

@@ -1,4 +1,6 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Command } from 'commander';
+import { ApiError, isApiError } from '../../client/api-error.ts';
 import type { HttpClient } from '../../client/http-client.ts';
 import { startInformer } from '../../client/informer.ts';
 import type { PodLogsOptions } from '../../client/pod-logs.ts';
@@ -18,6 +20,8 @@ export interface LogsFlags {
   readonly timestamps?: boolean;
   readonly previous?: boolean;
 }
+
+const retryMs = 500;
 
 /** Bright enough on dark and light grounds. */
 const colours = [36, 33, 32, 35, 34, 31];
@@ -121,7 +125,7 @@ export function followedOf(chosen: readonly Instance[], target: string): Followe
   return { isNamed: false, has: (one) => services.has(`${one.stack}/${one.service}`) };
 }
 
-/** A restarted container, or a server that went away, is followed on from where it was. */
+/** A restarted container is followed from its first line; one whose stream broke (a server went away) on from there. */
 async function followOne(
   client: HttpClient,
   pod: Pod,
@@ -130,22 +134,54 @@ async function followOne(
   signal: AbortSignal,
 ): Promise<void> {
   const ref = { namespace: pod.metadata.namespace ?? 'default', name: pod.metadata.name };
+  const { tailLines: _, sinceSeconds: __, ...rest } = options;
   let current = options;
+  let containerId = containerIdOf(pod);
   while (!signal.aborted) {
-    const startedMs = Date.now();
-    await copy(client, pod, current, printer, signal);
-    await new Promise((resolve) => setTimeout(resolve, 500));
-    const now = await client.get(pods, ref).catch(() => undefined);
-    if (
-      !now ||
-      now.metadata.uid !== pod.metadata.uid ||
-      now.status?.phase === 'Succeeded' ||
-      now.status?.phase === 'Failed'
-    )
-      return;
-    const { tailLines: _, ...rest } = current;
-    current = { ...rest, sinceTime: new Date(startedMs).toISOString() };
+    let seenMs = Date.now();
+    try {
+      await copy(client, pod, current, printer, signal, () => {
+        seenMs = Date.now();
+      });
+    } catch (error) {
+      if (!isRetryable(error)) throw error;
+    }
+    for (let next: NextRun = 'wait'; next === 'wait'; ) {
+      await delay(retryMs, undefined, { signal }).catch(() => {});
+      if (signal.aborted) return;
+      let now: Pod | undefined;
+      try {
+        now = await client.get(pods, ref);
+      } catch (error) {
+        if (isRetryable(error)) continue; // nobody knows now
+        if (!isApiError(error, 'NotFound')) throw error;
+      }
+      next = nextRun(pod, now, containerId);
+      if (next === 'end') return;
+      if (next === 'new') containerId = containerIdOf(now);
+      current = next === 'new' ? rest : { ...rest, sinceTime: new Date(seenMs).toISOString() };
+    }
   }
+}
+
+export type NextRun = 'wait' | 'end' | 'same' | 'new';
+
+/** What follows when a log ended: another container's, the same one's (only the stream broke), or nothing. */
+export function nextRun(before: Pod, now: Pod | undefined, containerId: string | undefined): NextRun {
+  if (!now || now.metadata.uid !== before.metadata.uid) return 'end';
+  const container = now.status?.containerStatuses?.[0];
+  const hasStarted = container?.state?.running ?? container?.state?.terminated;
+  if (hasStarted && container?.containerID !== undefined && container.containerID !== containerId) return 'new';
+  if (now.status?.phase === 'Succeeded' || now.status?.phase === 'Failed') return 'end';
+  return container?.state?.running ? 'same' : 'wait';
+}
+
+function containerIdOf(pod: Pod | undefined): string | undefined {
+  return pod?.status?.containerStatuses?.[0]?.containerID;
+}
+
+function isRetryable(error: unknown): boolean {
+  return error instanceof ApiError ? error.status.code >= 500 : error instanceof FlotillaError && error.retryable;
 }
 
 async function copy(
@@ -154,9 +190,13 @@ async function copy(
   options: PodLogsOptions,
   printer: Printer,
   signal: AbortSignal,
+  onLine: () => void = () => {},
 ): Promise<void> {
   const ref = { namespace: pod.metadata.namespace ?? 'default', name: pod.metadata.name };
-  for await (const line of readLines(client.podLogs(ref, { ...options, signal }))) printer.line(pod, line);
+  for await (const line of readLines(client.podLogs(ref, { ...options, signal }))) {
+    printer.line(pod, line);
+    onLine();
+  }
 }
 
 interface Printer {
