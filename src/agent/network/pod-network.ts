@@ -125,6 +125,7 @@ export function createPodNetwork(options: PodNetworkOptions): PodNetwork {
     if (isStopped || podCIDR === undefined) return;
     running ??= run().finally(() => {
       running = undefined;
+      if (isDirty) apply(); // asked for after the last look, before this
     });
   };
   const schedule = (ms: number) => {
