@@ -106,6 +106,7 @@ export function startNodeReporter(options: NodeReporterOptions): NodeReporter {
     if (abort.signal.aborted) return;
     running ??= run().finally(() => {
       running = undefined;
+      if (isDirty) report(); // asked for after the last look, before this
     });
   };
   report();

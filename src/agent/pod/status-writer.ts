@@ -80,6 +80,14 @@ export function createStatusWriter(options: StatusWriterOptions): StatusWriter {
     }
   };
 
+  const start = (uid: string, state: Writing): void => {
+    state.running ??= write(uid, state).finally(() => {
+      state.running = undefined;
+      // Changed while the last write was refused, or after its last look and before this.
+      if (state.isDirty && !abort.signal.aborted && states.get(uid) === state) start(uid, state);
+    });
+  };
+
   return {
     update(uid) {
       let state = states.get(uid);
@@ -88,10 +96,7 @@ export function createStatusWriter(options: StatusWriterOptions): StatusWriter {
         states.set(uid, state);
       }
       state.isDirty = true;
-      const one = state;
-      one.running ??= write(uid, one).finally(() => {
-        one.running = undefined;
-      });
+      start(uid, state);
     },
     forget: (uid) => void states.delete(uid),
     async stop() {
