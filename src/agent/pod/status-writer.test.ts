@@ -51,10 +51,12 @@ describe('writing the status of a pod', () => {
   it('a refused one does not take a newer one with it', async () => {
     const { change, written, writer } = start(async (count) => {
       if (count > 1) return;
+      await settled();
       change('Running');
       throw new ApiError({ code: 422, reason: 'Invalid', message: 'no' });
     });
     change('Pending');
+    await settled();
     await settled();
     assert.deepEqual(written, ['Pending', 'Running']);
     await writer.stop();
