@@ -4,7 +4,7 @@ import { type Informer, startInformer } from '../../src/client/informer.ts';
 import { startControllers } from '../../src/controllers/start.ts';
 import { type Logger, silentLogger } from '../../src/lib/log.ts';
 import { Metrics } from '../../src/lib/metrics.ts';
-import { allKinds, namespaces, nodes, type Pod, pods } from '../../src/resources/kinds.ts';
+import { allKinds, namespaces, nodes, type Pod, pods, type Volume, volumes } from '../../src/resources/kinds.ts';
 import { startWatchCache } from '../../src/server/cache/watch-cache.ts';
 import { createInProcessClient } from '../../src/server/in-process-client.ts';
 import { createCipher } from '../../src/server/registry/cipher.ts';
@@ -70,6 +70,22 @@ export async function startSimulatedCluster(options: ClusterOptions = {}): Promi
   }, 20);
   const agent: Informer<Pod> = startInformer({ client, kind: pods, onChange: (_key, pod) => void act(pod) });
 
+  const volumeKeeper: Informer<Volume> = startInformer({
+    client,
+    kind: volumes,
+    onChange: (_key, one) => void release(one),
+  });
+
+  /** A real agent removes the files first. */
+  async function release(volume: Volume | undefined): Promise<void> {
+    const { nodeName } = volume?.spec ?? {};
+    if (!volume?.metadata.deletionTimestamp || !nodeName || cutNodes.has(nodeName)) return;
+    const { namespace, name } = volume.metadata;
+    await client
+      .patch(volumes, { namespace, name }, { type: 'merge', body: { metadata: { finalizers: [] } } })
+      .catch(() => {});
+  }
+
   async function act(pod: Pod | undefined): Promise<void> {
     const nodeName = pod?.spec.nodeName;
     if (!pod || !nodeName || cutNodes.has(nodeName)) return;
@@ -120,6 +136,7 @@ export async function startSimulatedCluster(options: ClusterOptions = {}): Promi
       clearInterval(pings);
       await controllers.stop();
       await agent.stop();
+      await volumeKeeper.stop();
       await cache.stop();
       await store.close();
     },
