@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { createFakeRuntime, type FakeRuntime } from '../../adapters/runtime/fake.ts';
 import type { ContainerRuntime } from '../../adapters/runtime/port.ts';
+import { Metrics } from '../../lib/metrics.ts';
 import type { Pod } from '../../resources/kinds.ts';
 import type { AddressPoolState } from '../network/address-pool.ts';
 import type { Pods } from './pods.ts';
@@ -91,6 +92,18 @@ describe('pods of a node', () => {
     const pods = await startTestPods({ ...host, dataDirectory, podCIDR: '10.80.3.0/24' });
     await isReady(host, 'web-1');
     assert.deepEqual(engineCalls(host), ['list', 'hasImage', 'create', 'start', 'inspect']);
+    await pods.stop();
+  });
+
+  it('are counted: plans, their results, how long steps take', async () => {
+    const host = hostOf(podOf());
+    const metrics = new Metrics();
+    const pods = await startTestPods({ ...host, dataDirectory, podCIDR: '10.80.3.0/24', metrics });
+    await isReady(host, 'web-1');
+    const text = metrics.render();
+    assert.match(text, /^flotilla_agent_pods 1$/m);
+    assert.match(text, /^flotilla_agent_reconciles_total\{result="ok"\} [1-9]/m);
+    assert.match(text, /^flotilla_agent_step_seconds_count\{.*"create".*\} 1$/m);
     await pods.stop();
   });
 

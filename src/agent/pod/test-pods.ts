@@ -72,6 +72,7 @@ export interface TestPodsOptions {
   readonly dataDirectory: string;
   readonly addresses: AddressPoolState;
   readonly podCIDR: string;
+  readonly metrics?: Metrics;
 }
 
 /** The pods part of an agent, with everything around it small. The list of the API and of the engine count as seen. */
@@ -106,7 +107,7 @@ export async function startTestPods(options: TestPodsOptions): Promise<Pods> {
           { metadata: { name: 'h1' }, status: { allocatable: { cpu: '4', memory: '4Gi', pods: '110' } } },
         ),
     },
-    metrics: new Metrics(),
+    metrics: options.metrics ?? new Metrics(),
     leftovers: new Set([...(await files.list()), ...Object.keys(options.addresses.byPod)]),
   });
   for (const pod of api.pods.values()) pods.upsert(pod);

@@ -6,7 +6,8 @@ import type { Store } from '../../store/port.ts';
 
 /**
  * Which key is which node: `/meta/node-keys/<grid>/<node>` in the store, written at join, before there is a Node object.
- * A node's certificate counts only with a key that stands here, so whoever takes a name over locks the former out.
+ * Where a name has a record, a certificate counts only with a key that stands in it, so whoever takes a name over locks the
+ * former out. Without one its signature is enough: the record of a join may not have come to this server yet.
  */
 export interface NodeKeys {
   /** The key may speak for the node: it is recorded, or nothing is recorded for that name. */
