@@ -6,6 +6,8 @@ export interface RunOptions {
   readonly isolation: 'none' | 'process';
   /** For each test. */
   readonly timeoutMs: number;
+  /** For all of them: a run that hangs says so and ends. */
+  readonly totalTimeoutMs: number;
 }
 
 /** Runs test files, prints their report and `N passed, N failed, N skipped` last; sets the exit code. */
@@ -15,6 +17,11 @@ export async function runTests(files: readonly string[], options: RunOptions): P
     process.exit(1);
   }
   const counts = { passed: 0, failed: 0, skipped: 0 };
+  setTimeout(() => {
+    console.log(`error: not done after ${options.totalTimeoutMs} ms`);
+    console.log(`${counts.passed} passed, ${counts.failed + 1} failed, ${counts.skipped} skipped`);
+    process.exit(1);
+  }, options.totalTimeoutMs).unref();
   const stream = run({ files: [...files], isolation: options.isolation, concurrency: 1, timeout: options.timeoutMs });
   stream.on('test:pass', (event) => {
     if (event.details.type === 'suite') return;

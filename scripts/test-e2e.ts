@@ -6,4 +6,4 @@ const wanted = process.argv.slice(2);
 const files = globSync('test/e2e/**/*.test.ts').filter(
   (file) => wanted.length === 0 || wanted.some((part) => file.includes(part)),
 );
-await runTests(files.sort(), { isolation: 'process', timeoutMs: 300_000 });
+await runTests(files.sort(), { isolation: 'process', timeoutMs: 300_000, totalTimeoutMs: 1_800_000 });

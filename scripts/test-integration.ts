@@ -6,4 +6,4 @@ const wanted = process.argv.slice(2);
 const files = globSync('test/integration/**/*.test.ts').filter(
   (file) => wanted.length === 0 || wanted.some((part) => file.includes(part)),
 );
-await runTests(files.sort(), { isolation: 'process', timeoutMs: 120_000 });
+await runTests(files.sort(), { isolation: 'process', timeoutMs: 120_000, totalTimeoutMs: 900_000 });

@@ -6,4 +6,4 @@ const wanted = process.argv.slice(2);
 const files = globSync('src/**/*.test.ts').filter(
   (file) => wanted.length === 0 || wanted.some((part) => file.includes(part)),
 );
-await runTests(files.sort(), { isolation: 'none', timeoutMs: 60_000 });
+await runTests(files.sort(), { isolation: 'none', timeoutMs: 60_000, totalTimeoutMs: 120_000 });
