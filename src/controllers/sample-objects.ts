@@ -1,3 +1,4 @@
+import { formatTime } from '../resources/conditions.ts';
 import type { Deployment, Node, Pod, ReplicaSet } from '../resources/kinds.ts';
 import { podConditions } from '../resources/names.ts';
 
@@ -92,5 +93,5 @@ export function sampleNode(
 }
 
 function at(ageSeconds: number): string {
-  return `${new Date(sampleNowMs - ageSeconds * 1000).toISOString().slice(0, 19)}Z`;
+  return formatTime(sampleNowMs - ageSeconds * 1000);
 }

@@ -5,6 +5,7 @@ import { createHttpClient } from '../client/http-client.ts';
 import { FlotillaError } from '../lib/errors.ts';
 import { exec } from '../lib/exec.ts';
 import { createPinoLogger } from '../lib/pino-logger.ts';
+import { formatTime } from '../resources/conditions.ts';
 import { type Token, tokens } from '../resources/kinds.ts';
 import { defaultGrid, systemGrid } from '../resources/names.ts';
 
@@ -111,7 +112,7 @@ async function createJoinToken(data: string, url: string): Promise<string> {
       spec: {
         type: 'join',
         grid: defaultGrid,
-        expiresAt: `${new Date(Date.now() + 600_000).toISOString().slice(0, 19)}Z`,
+        expiresAt: formatTime(Date.now() + 600_000),
         description: 'this machine',
       },
     });

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { collect } from '../collect.ts';
 import { addOutputFlags } from '../output.ts';
 
 export function addContextCommands(program: Command): void {
@@ -41,8 +42,4 @@ export function addContextCommands(program: Command): void {
       '\nExample:\n  $ flotilla kubeconfig > cluster.yaml && kubectl --kubeconfig cluster.yaml get pods -A',
     )
     .action(async (flags, command: Command) => (await import('./kubeconfig.ts')).kubeconfig(flags, command));
-}
-
-function collect(value: string, all: readonly string[]): string[] {
-  return [...all, value];
 }

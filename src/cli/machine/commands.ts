@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { FlotillaError } from '../../lib/errors.ts';
+import { collect } from '../collect.ts';
 import { parseDurationMs } from '../durations.ts';
 
 export function addMachineCommands(program: Command): void {
@@ -121,8 +122,4 @@ function storeOf(values: readonly string[]): 'sqlite' | { readonly etcd: readonl
     });
   }
   return { etcd: values };
-}
-
-function collect(value: string, all: readonly string[]): string[] {
-  return [...all, value];
 }

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Command } from 'commander';
+import { formatTime } from '../../resources/conditions.ts';
 import { ageOf } from '../../resources/define-kind.ts';
 import { type Token, tokens } from '../../resources/kinds.ts';
 import { systemGrid } from '../../resources/names.ts';
@@ -21,7 +22,7 @@ export async function create(
       spec: {
         type: 'join',
         grid: client.grid,
-        expiresAt: `${new Date(Date.now() + expiresMs).toISOString().slice(0, 19)}Z`,
+        expiresAt: formatTime(Date.now() + expiresMs),
         ...(flags.description ? { description: flags.description } : {}),
       },
     });

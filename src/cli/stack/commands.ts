@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander';
+import { collect } from '../collect.ts';
 import { addOutputFlags } from '../output.ts';
 
 export function addStackCommands(program: Command): void {
@@ -51,8 +52,4 @@ function addRm(parent: Command): void {
 function once(value: string, before: string | undefined): string {
   if (before !== undefined) throw new InvalidArgumentError('Several files are not merged: write all into one.');
   return value;
-}
-
-function collect(value: string, all: readonly string[]): string[] {
-  return [...all, value];
 }

@@ -22,8 +22,9 @@ import { controllerOf, keyOf, refOf } from '../owners.ts';
 import { startReconciler } from '../reconciler.ts';
 import { isSame } from '../same.ts';
 import type { SharedInformer } from '../shared-informer.ts';
+import type { Observed } from './inventory.ts';
 import { observeServices } from './observe-services.ts';
-import { type Observed, planStack, type StackStep, stackFinalizer } from './plan.ts';
+import { planStack, type StackStep, stackFinalizer } from './plan.ts';
 import { withRefusal } from './status.ts';
 
 /** Answers that waiting does not change. */

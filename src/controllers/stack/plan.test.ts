@@ -6,7 +6,8 @@ import type { ApiObject } from '../../resources/object.ts';
 import type { StackService } from '../../resources/stack-types.ts';
 import { compileStack } from '../../stack/compile.ts';
 import { sampleNowMs } from '../sample-objects.ts';
-import { type Observed, planStack, type StackObservation, type StackStep, stackFinalizer } from './plan.ts';
+import type { Observed } from './inventory.ts';
+import { planStack, type StackObservation, type StackStep, stackFinalizer } from './plan.ts';
 import { type ServiceState, serviceState } from './service-state.ts';
 
 function stack(services: Record<string, Partial<StackService>>, meta: Partial<Stack['metadata']> = {}): Stack {

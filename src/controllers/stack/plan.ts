@@ -1,9 +1,9 @@
 import type { Kind } from '../../resources/kind.ts';
-import { apiVersionOf } from '../../resources/kind.ts';
 import { type Stack, volumes } from '../../resources/kinds.ts';
 import { annotations, labels } from '../../resources/names.ts';
 import type { ApiObject } from '../../resources/object.ts';
 import type { CompiledStack, CompiledWorkload, Gate } from '../../stack/compile.ts';
+import { inventoryEntry, type Observed } from './inventory.ts';
 import type { ServiceState } from './service-state.ts';
 import { stackStatus } from './status.ts';
 
@@ -15,12 +15,6 @@ export type StackStep =
   | { readonly type: 'delete'; readonly kind: Kind; readonly object: ApiObject }
   | { readonly type: 'deleteNamespace' }
   | { readonly type: 'removeFinalizer' };
-
-/** An object with its kind. */
-export interface Observed {
-  readonly kind: Kind;
-  readonly object: ApiObject;
-}
 
 export interface StackObservation {
   readonly stack: Stack;
@@ -151,10 +145,4 @@ function removal(observed: StackObservation): StackStep[] {
     .map(({ kind, object }): StackStep => ({ type: 'delete', kind, object }));
   if (isLeft || removable.length > 0) return deletions;
   return [...(observed.mayDeleteNamespace ? [{ type: 'deleteNamespace' as const }] : []), { type: 'removeFinalizer' }];
-}
-
-/** `<Kind>.<group>/<name>`; the core group is empty. */
-export function inventoryEntry({ kind, object }: Observed): string {
-  const group = apiVersionOf(kind).includes('/') ? `.${kind.group}` : '';
-  return `${kind.kind}${group}/${object.metadata.name}`;
 }

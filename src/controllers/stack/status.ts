@@ -1,8 +1,8 @@
 import { setCondition } from '../../resources/conditions.ts';
 import type { Stack } from '../../resources/kinds.ts';
 import type { StackServiceStatus } from '../../resources/stack-types.ts';
+import { inventoryEntry } from './inventory.ts';
 import type { StackObservation } from './plan.ts';
-import { inventoryEntry } from './plan.ts';
 import type { ServiceState, Trouble } from './service-state.ts';
 
 export interface StackStatusInput extends StackObservation {

@@ -1,8 +1,8 @@
 import type { Binding } from 'kubernetes-types/core/v1.js';
+import { formatTime } from '../../resources/conditions.ts';
 import { invalidError, notSupported, required } from '../../resources/field-errors.ts';
 import { type Pod, pods } from '../../resources/kinds.ts';
 import { conflict } from './api-errors.ts';
-import { timestamp } from './server-fields.ts';
 
 /** The pod on its node, with the condition that says so. Throws ApiError 409 when it has one, or is another pod. */
 export function assignPod(
@@ -23,7 +23,7 @@ export function assignPod(
   if (deletionTimestamp) throw conflict(pods, name, `pod ${name} is being deleted, cannot be assigned to a host`);
   if (pod.spec.nodeName) throw conflict(pods, name, `pod ${name} is already assigned to node "${pod.spec.nodeName}"`);
   const others = (pod.status?.conditions ?? []).filter((one) => one.type !== 'PodScheduled');
-  const scheduled = { type: 'PodScheduled', status: 'True', lastTransitionTime: timestamp(wallMs) };
+  const scheduled = { type: 'PodScheduled', status: 'True', lastTransitionTime: formatTime(wallMs) };
   return {
     ...pod,
     spec: { ...pod.spec, nodeName: target.name },

@@ -1,7 +1,9 @@
 import { randomInt, randomUUID } from 'node:crypto';
+import { formatTime } from '../../resources/conditions.ts';
 import { applyDefaults, prepareForCreate } from '../../resources/defaults.ts';
 import { invalidError, required } from '../../resources/field-errors.ts';
 import type { Kind } from '../../resources/kind.ts';
+import { hasSubresource } from '../../resources/kind.ts';
 import { namespaces, nodes, type Token, tokens } from '../../resources/kinds.ts';
 import type { ApiObject } from '../../resources/object.ts';
 import { validate } from '../../resources/validate.ts';
@@ -10,7 +12,7 @@ import { alreadyExists, badRequest, forbidden, notFound, serviceUnavailable } fr
 import type { Call, RegistryContext } from './call.ts';
 import { putObject } from './commit.ts';
 import { objectKey } from './object-key.ts';
-import { hasGeneration, hasStatus, isSame, namespaceNameLabel, timestamp, type WritableMeta } from './server-fields.ts';
+import { hasGeneration, isSame, namespaceNameLabel, type WritableMeta } from './server-fields.ts';
 
 const maxAttempts = 20;
 
@@ -55,11 +57,11 @@ function prepare(context: RegistryContext, kind: Kind, object: ApiObject): ApiOb
   }
   delete metadata.managedFields;
   metadata.uid = randomUUID();
-  metadata.creationTimestamp = timestamp(context.clock.wallMs());
+  metadata.creationTimestamp = formatTime(context.clock.wallMs());
   delete metadata.generation;
   if (hasGeneration(kind)) metadata.generation = 1;
   // A node comes with its first status, as kubelets send it.
-  if (hasStatus(kind) && !isSame(kind, nodes)) delete (object as { status?: unknown }).status;
+  if (hasSubresource(kind, 'status') && !isSame(kind, nodes)) delete (object as { status?: unknown }).status;
   if (isSame(kind, namespaces)) prepareNamespace(object);
   return prepareForCreate(kind, applyDefaults(kind, object));
 }

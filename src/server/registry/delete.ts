@@ -1,4 +1,5 @@
 import type { DeleteOptions } from 'kubernetes-types/meta/v1.js';
+import { formatTime } from '../../resources/conditions.ts';
 import type { Kind } from '../../resources/kind.ts';
 import { namespaces, type Pod, pods } from '../../resources/kinds.ts';
 import type { ApiObject } from '../../resources/object.ts';
@@ -7,7 +8,7 @@ import { conflict, forbidden } from './api-errors.ts';
 import type { Call, RegistryContext } from './call.ts';
 import { putObject, removeObject, withNewest } from './commit.ts';
 import { permanentNamespaces } from './permanent-namespaces.ts';
-import { hasGeneration, isSame, timestamp, type WritableMeta } from './server-fields.ts';
+import { hasGeneration, isSame, type WritableMeta } from './server-fields.ts';
 import { isFinished } from './update.ts';
 
 export interface Deleted {
@@ -80,7 +81,7 @@ export function markDeleted(kind: Kind, old: ApiObject, options: DeleteOptions, 
   else delete marked.finalizers;
   if (metadata.deletionTimestamp === undefined || isSooner) {
     const endMs = isSooner ? Date.parse(metadata.deletionTimestamp ?? '') - oldGrace * 1000 : wallMs;
-    marked.deletionTimestamp = timestamp(endMs + graceSeconds * 1000);
+    marked.deletionTimestamp = formatTime(endMs + graceSeconds * 1000);
     marked.deletionGracePeriodSeconds = graceSeconds;
     if (hasGeneration(kind)) marked.generation = (metadata.generation ?? 0) + 1;
   }

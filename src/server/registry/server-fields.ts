@@ -1,4 +1,4 @@
-import type { Kind } from '../../resources/kind.ts';
+import { hasSubresource, type Kind } from '../../resources/kind.ts';
 import type { Meta } from '../../resources/object.ts';
 
 /** Metadata as the server writes it: for clients its own fields are read-only. */
@@ -7,18 +7,9 @@ export type WritableMeta = { -readonly [Field in keyof Meta]: Meta[Field] };
 /** Says the name of a namespace to label selectors. */
 export const namespaceNameLabel = 'kubernetes.io/metadata.name';
 
-/** RFC 3339 in UTC, whole seconds. */
-export function timestamp(wallMs: number): string {
-  return `${new Date(wallMs).toISOString().slice(0, 19)}Z`;
-}
-
-export function hasStatus(kind: Kind): boolean {
-  return kind.subresources.some((one) => one.name === 'status');
-}
-
 /** Kinds whose controllers say which spec they have seen. */
 export function hasGeneration(kind: Kind): boolean {
-  return hasStatus(kind) && kind.message.fields.has('spec');
+  return hasSubresource(kind, 'status') && kind.message.fields.has('spec');
 }
 
 export function isSame(kind: Kind, other: Kind): boolean {

@@ -2,6 +2,7 @@ import { applyDefaults } from '../../resources/defaults.ts';
 import { invalidError } from '../../resources/field-errors.ts';
 import { jsonEqual } from '../../resources/json.ts';
 import type { Kind } from '../../resources/kind.ts';
+import { hasSubresource } from '../../resources/kind.ts';
 import { namespaces, pods } from '../../resources/kinds.ts';
 import type { ApiObject, Meta } from '../../resources/object.ts';
 import { validateUpdate } from '../../resources/validate.ts';
@@ -9,7 +10,7 @@ import type { CachedObject } from '../cache/cached-object.ts';
 import { badRequest, conflict } from './api-errors.ts';
 import type { Call, RegistryContext } from './call.ts';
 import { putObject, removeObject, withNewest } from './commit.ts';
-import { hasGeneration, hasStatus, isSame, namespaceNameLabel } from './server-fields.ts';
+import { hasGeneration, isSame, namespaceNameLabel } from './server-fields.ts';
 
 /** Which part of an object a write is about; `binding` is `spec.nodeName` of a pod, `finalize` a namespace's finalizers. */
 export type Part = 'status' | 'scale' | 'binding' | 'finalize' | undefined;
@@ -71,7 +72,7 @@ function merge(kind: Kind, part: Part, wanted: ApiObject, old: ApiObject): ApiOb
   }
   if (part !== undefined) return { ...wanted, metadata: old.metadata };
   const next = { ...wanted, metadata: keepServersFields(wanted.metadata, old.metadata) };
-  if (hasStatus(kind)) setOrDelete(next, 'status', (old as { status?: unknown }).status);
+  if (hasSubresource(kind, 'status')) setOrDelete(next, 'status', (old as { status?: unknown }).status);
   if (isSame(kind, namespaces)) {
     setOrDelete(next, 'spec', (old as { spec?: unknown }).spec);
     next.metadata.labels = { ...next.metadata.labels, [namespaceNameLabel]: next.metadata.name };
