@@ -9,9 +9,10 @@ import { promisify } from 'node:util';
 const run = promisify(execFile);
 const require = createRequire(import.meta.url);
 
-/** Minor releases of kubectl that npm carries. */
-export const kubectlVersions = ['31', '35'] as const;
-export type KubectlVersion = (typeof kubectlVersions)[number];
+/** Minor releases of kubectl that npm carries: 28 speaks SPDY where later ones speak WebSocket; 31 has helm 3, 35 helm 4. */
+export const allKubectlVersions = ['28', '31', '35'] as const;
+export type KubectlVersion = (typeof allKubectlVersions)[number];
+export const kubectlVersions: readonly KubectlVersion[] = ['31', '35'];
 
 export interface CommandResult {
   readonly code: number;
