@@ -34,7 +34,7 @@ function demand(at: number, group: string, more: Partial<PodDemand> = {}): PodDe
   return {
     key: `default/p${at}`,
     uid: `p${at}`,
-    shape: `${group}/${cpuMillis}`,
+    shape: JSON.stringify([cpuMillis, more.nodeSelector]),
     cpuMillis,
     memoryBytes: 128 * 2 ** 20,
     hostPorts: [],
@@ -71,6 +71,16 @@ const scenarios: readonly Scenario[] = [
       ),
   },
   {
+    name: 'ten sets in turn',
+    what: '30,000 pods of ten ReplicaSets of 3,000, one after the other',
+    run: () =>
+      timed(
+        cluster(),
+        many(30_000, (at) => demand(at, `set-${at % 10}`)),
+        200,
+      ),
+  },
+  {
     name: 'many sets',
     what: '50,000 pods of 5,000 ReplicaSets of ten',
     run: () =>
@@ -89,6 +99,28 @@ const scenarios: readonly Scenario[] = [
         many(10_000, (at) => demand(at, '')),
         1,
       ),
+  },
+  {
+    name: 'at 50,000 placed',
+    what: '10,000 more pods of one ReplicaSet, which has two on each node, where 50,000 pods are placed',
+    run: () => {
+      const snapshot = cluster();
+      timed(
+        snapshot,
+        many(40_000, (at) => demand(at, `set-${Math.floor(at / 10)}`)),
+        200,
+      );
+      timed(
+        snapshot,
+        many(10_000, (at) => demand(40_000 + at, 'web')),
+        200,
+      );
+      return timed(
+        snapshot,
+        many(10_000, (at) => demand(50_000 + at, 'web')),
+        200,
+      );
+    },
   },
   {
     name: 'five of 5,000 nodes fit',

@@ -20,8 +20,8 @@ export interface NodeState {
   readonly hostPorts: Map<string, Map<string, number>>;
   /** Spread group → how many of its pods are here. */
   readonly groups: Map<string, number>;
-  /** Its place in the snapshot's index by use. */
-  bucket: number;
+  /** Removed from the snapshot; rankings that still hold it let go of it. */
+  isGone: boolean;
 }
 
 /** A host port that a pod wants; `hostIP` '' stands for every address. */

@@ -1,7 +1,6 @@
 import { Explanation } from './explain.ts';
 import { refuse } from './filters.ts';
 import type { NodeState, PodDemand } from './node-state.ts';
-import { compareNodes, isSpreadPerfect } from './scorers.ts';
 import { assumePod, type Snapshot, volumeOwner } from './snapshot.ts';
 
 export type Placement =
@@ -18,9 +17,6 @@ export type Placement =
       /** One sentence with counts. */
       readonly reason: string;
     };
-
-/** How many nodes of the emptiest bucket are compared exactly; they differ by less than 1/32 of use. */
-const candidatesCompared = 16;
 
 /**
  * Places pods in the given order, each with all earlier ones counted in. What it decided is assumed in `snapshot`; what
@@ -47,31 +43,11 @@ export function place(pods: readonly PodDemand[], snapshot: Snapshot): Placement
   });
 }
 
-/** The best node; where one without a replica of the group exists, only as many nodes are looked at as needed. */
 function findNode(pod: PodDemand, snapshot: Snapshot): NodeState | undefined {
-  const ownerOf = (key: string) => volumeOwner(snapshot, key);
   const fixed = pinnedNode(pod, snapshot);
-  if (fixed !== undefined) {
-    const node = snapshot.nodes.get(fixed);
-    return node && !refuse(node, pod, ownerOf) ? node : undefined;
-  }
-  let best: NodeState | undefined;
-  for (const bucket of snapshot.buckets) {
-    let perfect: NodeState | undefined;
-    let compared = 0;
-    for (const node of bucket) {
-      if (refuse(node, pod, ownerOf)) continue;
-      if (isSpreadPerfect(node, pod)) {
-        if (!perfect || compareNodes(node, perfect, pod) > 0) perfect = node;
-        compared += 1;
-        if (compared === candidatesCompared) return perfect;
-      } else if (!best || compareNodes(node, best, pod) > 0) {
-        best = node;
-      }
-    }
-    if (perfect) return perfect;
-  }
-  return best;
+  if (fixed === undefined) return snapshot.index.bestFor(pod);
+  const node = snapshot.nodes.get(fixed);
+  return node && !refuse(node, pod, (key) => volumeOwner(snapshot, key)) ? node : undefined;
 }
 
 /** The only node that can hold all its volumes; undefined when none of them has an owner. */

@@ -1,11 +1,12 @@
-import { countPod, type NodeState, type PodDemand, usedShare } from './node-state.ts';
+import { NodeIndex } from './node-index.ts';
+import { countPod, type NodeState, type PodDemand } from './node-state.ts';
 
 /**
  * The cluster as placement sees it: a mutable structure fed by deltas (`applyNode`, `applyPod`, `applyVolume`). `place`
  * also writes what it decided into it (an *assumed* pod), so that the next decision counts it before the API has
  * confirmed it; `applyPod` with the observed pod replaces the assumption, `forgetPod` takes it back.
  *
- * Nodes stand in buckets by how full they are, so that finding an empty one does not look at all of them.
+ * Every change of a node is told to the index that finds the best node without looking at all of them.
  */
 export interface Snapshot {
   readonly nodes: Map<string, NodeState>;
@@ -16,20 +17,18 @@ export interface Snapshot {
   readonly volumes: Map<string, string>;
   /** Owners decided here and not yet confirmed by `applyVolume`. */
   readonly assumedVolumes: Map<string, string>;
-  /** Index = share of use in steps of 1/bucketCount. */
-  readonly buckets: Set<NodeState>[];
+  readonly index: NodeIndex;
 }
 
-export const bucketCount = 32;
-
 export function createSnapshot(): Snapshot {
+  const nodes = new Map<string, NodeState>();
   return {
-    nodes: new Map(),
+    nodes,
     pods: new Map(),
     podsByNode: new Map(),
     volumes: new Map(),
     assumedVolumes: new Map(),
-    buckets: Array.from({ length: bucketCount }, () => new Set<NodeState>()),
+    index: new NodeIndex(nodes),
   };
 }
 
@@ -40,13 +39,15 @@ export type NodeFacts = Pick<NodeState, 'isReady' | 'isCordoned' | 'taints' | 'l
 export function applyNode(snapshot: Snapshot, name: string, facts: NodeFacts | undefined): void {
   const known = snapshot.nodes.get(name);
   if (!facts) {
-    if (known) snapshot.buckets[known.bucket]?.delete(known);
+    if (!known) return;
     snapshot.nodes.delete(name);
+    known.isGone = true;
+    snapshot.index.changed(known);
     return;
   }
   if (known) {
     Object.assign(known, facts);
-    rebucket(snapshot, known);
+    snapshot.index.changed(known);
     return;
   }
   const node: NodeState = {
@@ -55,11 +56,11 @@ export function applyNode(snapshot: Snapshot, name: string, facts: NodeFacts | u
     used: { cpuMillis: 0, memoryBytes: 0, pods: 0 },
     hostPorts: new Map(),
     groups: new Map(),
-    bucket: -1,
+    isGone: false,
   };
   for (const demand of snapshot.podsByNode.get(name)?.values() ?? []) countPod(node, demand, 1);
   snapshot.nodes.set(name, node);
-  rebucket(snapshot, node);
+  snapshot.index.changed(node);
 }
 
 /** A pod that occupies `nodeName`: bound and not finished. Replaces an assumption about the same key. */
@@ -78,7 +79,7 @@ export function applyPod(snapshot: Snapshot, demand: PodDemand, nodeName: string
   const node = snapshot.nodes.get(nodeName);
   if (!node) return;
   countPod(node, demand, 1);
-  rebucket(snapshot, node);
+  snapshot.index.changed(node);
 }
 
 /** The pod is gone, has ended, or could not be bound. */
@@ -92,7 +93,7 @@ export function forgetPod(snapshot: Snapshot, key: string): void {
   const node = snapshot.nodes.get(known.nodeName);
   if (!node) return;
   countPod(node, known.demand, -1);
-  rebucket(snapshot, node);
+  snapshot.index.changed(node);
 }
 
 /** `owner`: '' while no node has it; undefined: the Volume object is gone. */
@@ -121,12 +122,4 @@ export function assumePod(snapshot: Snapshot, demand: PodDemand, nodeName: strin
 /** The volume's owner could not be written: the next pod that uses it may choose again. */
 export function forgetVolumeOwner(snapshot: Snapshot, key: string): void {
   snapshot.assumedVolumes.delete(key);
-}
-
-function rebucket(snapshot: Snapshot, node: NodeState): void {
-  const bucket = Math.min(bucketCount - 1, Math.floor(usedShare(node) * bucketCount));
-  if (bucket === node.bucket) return;
-  snapshot.buckets[node.bucket]?.delete(node);
-  snapshot.buckets[bucket]?.add(node);
-  node.bucket = bucket;
 }
