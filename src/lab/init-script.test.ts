@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { describe, it } from 'node:test';
+import { etcdMembers } from './etcd.ts';
 import { renderDaemonJson, renderHosts, renderInit } from './init-script.ts';
 import { planLayout } from './layout.ts';
 import { planUnits } from './units.ts';
@@ -32,10 +33,47 @@ describe('the script that is process 1 of a machine', () => {
   });
 
   it('starts a further server only with the identity of the first', () => {
-    const [first, second] = lab.servers.map((server) => planUnits(lab, server)[0]!);
+    const [first, second] = lab.servers.map((server) => planUnits(lab, server)[1]!);
     assert.equal(first!.waitFor, undefined);
     assert.equal(second!.waitFor, '/labs/lab/s2/data/identity/secrets.key');
-    assert.match(second!.command, /--store http:\/\/10\.99\.0\.254:2379/);
+    // Its own member of etcd first.
+    assert.match(second!.command, / --store http:\S+242:2379 --store http:\S+241:2379 --store http:\S+254:2379$/);
+  });
+
+  it('runs a member of etcd beside each server, and one on the switch when that makes their number odd', () => {
+    const three = planLayout({
+      name: 'lab',
+      network: '10.99.0.0/24',
+      hosts: 1,
+      servers: 3,
+      root: '/labs',
+      flotilla: true,
+    });
+    assert.deepEqual(
+      [lab, three].map((one) => etcdMembers(one).map(({ name }) => name)),
+      [
+        ['s1', 's2', 'sw'],
+        ['s1', 's2', 's3'],
+      ],
+    );
+    const [etcd] = planUnits(three, three.servers[2]!);
+    assert.equal(etcd!.name, 'etcd');
+    assert.match(
+      etcd!.command,
+      /^etcd --name s3 --data-dir \/labs\/lab\/s3\/etcd .*--initial-cluster s1=\S+241:2380,s2=/,
+    );
+    const alone = planLayout({
+      name: 'lab',
+      network: '10.99.0.0/24',
+      hosts: 1,
+      servers: 1,
+      root: '/labs',
+      flotilla: true,
+    });
+    assert.deepEqual(
+      planUnits(alone, alone.servers[0]!).map(({ name }) => name),
+      ['server'],
+    );
   });
 
   it('keeps Docker apart from the machine: its own directories, groups, registry', () => {

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { mkdir, open, writeFile } from 'node:fs/promises';
 import { get } from 'node:http';
 import { exec } from '../lib/exec.ts';
+import { etcdCommand, etcdOnSwitch, hasEtcdOnSwitch } from './etcd.ts';
 import { renderRegistryConfig } from './init-script.ts';
 import type { LabLayout } from './layout.ts';
 import { machineEnvironment } from './machine.ts';
@@ -48,27 +49,9 @@ export async function startRegistry(lab: LabLayout, storage: string, signal: Abo
   });
 }
 
-/** The store that several servers share; gives its address. */
-export async function startEtcd(lab: LabLayout, signal: AbortSignal): Promise<string> {
-  const url = etcdUrl(lab);
-  const peerUrl = `http://${lab.switch.address}:2380`;
-  await startInSwitch(lab, 'etcd', [
-    ...['etcd', '--name', 'lab', '--data-dir', `${lab.switch.directory}/etcd`],
-    ...['--listen-client-urls', url, '--advertise-client-urls', url],
-    ...['--listen-peer-urls', peerUrl, '--initial-advertise-peer-urls', peerUrl, '--initial-cluster', `lab=${peerUrl}`],
-  ]);
-  await waitUntil(() => answers(`${url}/health`), {
-    timeoutMs: 15_000,
-    intervalMs: 20,
-    what: `etcd at ${url}`,
-    lastWords: () => logTail(`${lab.switch.directory}/etcd.log`),
-    signal,
-  });
-  return url;
-}
-
-export function etcdUrl(lab: LabLayout): string {
-  return `http://${lab.switch.address}:2379`;
+/** The member of etcd that stands on the switch, where there is one. */
+export async function startEtcdOnSwitch(lab: LabLayout): Promise<void> {
+  if (hasEtcdOnSwitch(lab)) await startInSwitch(lab, 'etcd', etcdCommand(lab, etcdOnSwitch(lab)));
 }
 
 async function startInSwitch(lab: LabLayout, name: string, argv: readonly string[]): Promise<void> {

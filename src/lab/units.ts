@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import { etcdCommand, etcdMembers, etcdUrlsFor, hasEtcd } from './etcd.ts';
 import type { Unit } from './init-script.ts';
 import type { LabLayout, MachineLayout } from './layout.ts';
 
@@ -29,7 +30,11 @@ export function flotillaBin(): string {
 }
 
 export function planUnits(lab: LabLayout, machine: MachineLayout): readonly Unit[] {
-  if (machine.role === 'server') return lab.withFlotilla ? [serverUnit(lab, machine)] : [];
+  if (machine.role === 'server') {
+    if (!lab.withFlotilla) return [];
+    const server = serverUnit(lab, machine);
+    return hasEtcd(lab) ? [etcdUnit(lab, machine), server] : [server];
+  }
   const dockerd: Unit = {
     name: 'dockerd',
     command: `dockerd --config-file ${machine.directory}/daemon.json`,
@@ -39,12 +44,12 @@ export function planUnits(lab: LabLayout, machine: MachineLayout): readonly Unit
 }
 
 function serverUnit(lab: LabLayout, machine: MachineLayout): Unit {
-  const isShared = lab.servers.length > 1;
+  const isShared = hasEtcd(lab);
   const isFirst = machine === lab.servers[0];
   const argv = [
     ...[flotillaBin(), 'server', '--data', serverData(machine)],
     ...['--listen', `0.0.0.0:${apiPort}`, '--advertise', serverUrl(machine)],
-    ...(isShared ? ['--store', `http://${lab.switch.address}:2379`] : []),
+    ...(isShared ? etcdUrlsFor(lab, machine).flatMap((url) => ['--store', url]) : []),
   ];
   return {
     name: 'server',
@@ -52,6 +57,11 @@ function serverUnit(lab: LabLayout, machine: MachineLayout): Unit {
     restartSeconds: 1,
     ...(isShared && !isFirst ? { waitFor: identityFile(machine) } : {}),
   };
+}
+
+function etcdUnit(lab: LabLayout, machine: MachineLayout): Unit {
+  const member = etcdMembers(lab).find(({ name }) => name === machine.name)!;
+  return { name: 'etcd', command: etcdCommand(lab, member).join(' '), restartSeconds: 1 };
 }
 
 function agentUnit(lab: LabLayout, machine: MachineLayout): Unit {

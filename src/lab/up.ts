@@ -1,9 +1,10 @@
 import { copyFile, mkdir, readdir, rename, writeFile } from 'node:fs/promises';
 
+import { etcdMembers, etcdUrl, etcdUrlsFor, hasEtcd } from './etcd.ts';
 import { createJoinToken, waitForNodes, waitForServer } from './lab-api.ts';
 import type { LabLayout, MachineLayout } from './layout.ts';
 import { startMachine } from './machine.ts';
-import { answers, startEtcd, startRegistry, startSwitch } from './switch.ts';
+import { answers, startEtcdOnSwitch, startRegistry, startSwitch } from './switch.ts';
 import { identityFile, joinTokenFile, logTail, planUnits, serverData } from './units.ts';
 import { waitUntil } from './wait-until.ts';
 
@@ -44,8 +45,12 @@ async function startHost(lab: LabLayout, host: MachineLayout, options: UpOptions
 
 async function startServers(lab: LabLayout, options: UpOptions): Promise<void> {
   const { say, signal } = options;
-  if (lab.servers.length > 1) say(`etcd ${await startEtcd(lab, signal)}`);
+  await startEtcdOnSwitch(lab);
   await Promise.all(lab.servers.map((server) => startMachine(lab, server, planUnits(lab, server))));
+  if (hasEtcd(lab)) {
+    await Promise.all(lab.servers.map((server) => waitForEtcd(lab, server, signal)));
+    say(`etcd ${etcdMembers(lab).map(etcdUrl).join(' ')}`);
+  }
   const [first, ...further] = lab.servers as [MachineLayout, ...MachineLayout[]];
   await waitForServer(first, signal);
   say(`${first.name} ${first.address} runs the server`);
@@ -65,6 +70,18 @@ async function startServers(lab: LabLayout, options: UpOptions): Promise<void> {
       await rename(`${joinTokenFile(host)}.new`, joinTokenFile(host));
     }),
   );
+}
+
+/** It says that it is healthy once a majority has elected a leader. */
+async function waitForEtcd(lab: LabLayout, server: MachineLayout, signal: AbortSignal): Promise<void> {
+  const [own] = etcdUrlsFor(lab, server);
+  await waitUntil(() => answers(`${own}/health`), {
+    timeoutMs: 30_000,
+    intervalMs: 50,
+    what: `etcd on ${server.name}`,
+    lastWords: () => logTail(`${server.directory}/etcd.log`),
+    signal,
+  });
 }
 
 /** The key that the waiting server looks for comes last. */
