@@ -27,6 +27,7 @@ import { createPodNetwork } from './network/pod-network.ts';
 import { startNodeReporter } from './node/node-reporter.ts';
 import { startVolumeKeeper } from './node/volume-keeper.ts';
 import { admitPod } from './pod/admission.ts';
+import type { FailPoints } from './pod/fail-point.ts';
 import { createImagePuller } from './pod/image-puller.ts';
 import { type Pods, startPods } from './pod/pods.ts';
 import { createReferenceReader } from './pod/references.ts';
@@ -45,6 +46,7 @@ export interface AgentParts {
   readonly buildZone: (services: Iterable<Service>, slices: Iterable<EndpointSlice>) => DnsZone;
   readonly exec: Exec;
   readonly clock: Clock;
+  readonly failPoints?: FailPoints;
 }
 
 const defaultPodRange = '10.80.0.0/12';
@@ -126,6 +128,7 @@ export async function startAgentParts(parts: AgentParts): Promise<RunningAgent> 
         const others = admitted.flatMap((one) => (one.pod ? [one.pod] : []));
         return admitPod(pod, others, { metadata: nodeLabels(), status: reporter.status });
       },
+      ...(parts.failPoints ? { failPoints: parts.failPoints } : {}),
     },
     metrics,
     leftovers: new Set([...(await files.list()), ...Object.keys(state.addresses.byPod)]),

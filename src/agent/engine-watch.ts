@@ -36,11 +36,12 @@ export function watchEngine(options: EngineWatchOptions): { stop(): void } {
     for (let failures = 0; isWanted && !abort.signal.aborted; ) {
       isWanted = false;
       try {
+        const askedAtMs = clock.monotonicMs();
         const [info, containers] = await Promise.all([runtime.info(), runtime.list()]);
         reporter.update({ engine: info, engineProblem: undefined });
         if (wasAway) network.check(); // it may have been restarted, with its bridge and rules made anew
         wasAway = false;
-        pods.resync(containers);
+        pods.resync(containers, askedAtMs);
         failures = 0;
       } catch (error) {
         failures++;

@@ -10,6 +10,8 @@ import { startAgentParts } from './agent.ts';
 import type { AgentOptions, RunningAgent } from './agent-options.ts';
 import { openIdentity } from './identity.ts';
 import { findHostAddress, interfaceOf } from './network/host-address.ts';
+import { createFailPoints, type FailPoints, parseFailPoints } from './pod/fail-point.ts';
+import { stepTypes } from './pod/steps/run-step.ts';
 
 export type { AgentOptions, RunningAgent } from './agent-options.ts';
 
@@ -45,6 +47,7 @@ export async function startAgent(options: AgentOptions, signal?: AbortSignal): P
     buildZone: (services, slices) => buildZone({ domain: clusterDomain, services, slices }),
     exec,
     clock: systemClock,
+    ...failPointsFrom(process.env.FLOTILLA_FAILPOINT),
   });
 }
 
@@ -68,6 +71,13 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   }
   await stopped;
   await agent.stop();
+}
+
+/** For tests alone: where this process is to end or to stand still. */
+function failPointsFrom(text: string | undefined): { readonly failPoints?: FailPoints } {
+  if (!text) return {};
+  const points = parseFailPoints(text, stepTypes);
+  return { failPoints: createFailPoints(points, (name) => void process.kill(process.pid, name)) };
 }
 
 async function packageVersion(): Promise<string> {

@@ -53,11 +53,13 @@ if (missing !== undefined) {
       runtime.watch(
         {
           onContainer: (id) => pods.look(id),
-          onResync: () =>
+          onResync: () => {
+            const askedAtMs = performance.now();
             void runtime.list().then(
-              (all) => pods.resync(all),
+              (all) => pods.resync(all, askedAtMs),
               () => {},
-            ),
+            );
+          },
           onDisconnect: () => {},
         },
         abort.signal,

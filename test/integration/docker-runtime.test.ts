@@ -36,6 +36,7 @@ if (missing !== undefined) {
     image: busyboxImage,
     networkName: 'flotilla',
     addresses: ['10.80.7.2', '10.80.7.3'],
+    pause: async (id) => void (await daemon.docker('pause', id)),
     close: async () => {},
   }));
 

@@ -10,6 +10,8 @@ export interface RuntimeUnderTest {
   /** Present; has `/bin/sleep` and `/bin/sh`. */
   readonly image: string;
   readonly networkName: string;
+  /** `docker pause`, by somebody else. */
+  pause(containerId: string): Promise<void>;
   /** Two addresses of the network. */
   readonly addresses: readonly [string, string];
   close(): Promise<void>;
@@ -68,6 +70,18 @@ export function describeRuntime(name: string, open: () => Promise<RuntimeUnderTe
       await runtime.remove(id);
       await runtime.remove(id);
       assert.equal(await runtime.inspect(id), undefined);
+    });
+
+    it('lets a paused container go on; again does no harm', async () => {
+      const { runtime, pause } = subject;
+      const id = await run(specOf('paused'));
+      await pause(id);
+      assert.equal((await runtime.inspect(id))?.state, 'paused');
+      await runtime.resume(id);
+      await runtime.resume(id);
+      assert.equal((await runtime.inspect(id))?.state, 'running');
+      await runtime.remove(id);
+      await runtime.resume(id);
     });
 
     it('takes the place of a left-over of another pod with the same name', async () => {
@@ -147,7 +161,7 @@ export function describeRuntime(name: string, open: () => Promise<RuntimeUnderTe
       await runtime.kill(id, 'SIGKILL');
       await died.promise;
       abort.abort();
-      assert.deepEqual(seen.slice(0, 2), [`${id} start`, `${id} die`]);
+      assert.deepEqual(seen.slice(0, 3), [`${id} create`, `${id} start`, `${id} die`]);
       await runtime.remove(id);
     });
 

@@ -83,6 +83,15 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
         accept: [404, 409],
       });
     },
+    async resume(containerId) {
+      const purpose = `resume container ${short(containerId)}`;
+      try {
+        await engine.call({ method: 'POST', path: `/containers/${containerId}/unpause`, purpose, accept: [404, 409] });
+      } catch (error) {
+        // Engines have no status of its own for this.
+        if (!(error instanceof EngineRefusal) || !/is not paused/.test(error.words)) throw error;
+      }
+    },
     remove: (containerId) => removeContainer(engine, containerId),
 
     logs: (containerId, logOptions, signal) => openLogs(engine, containerId, logOptions, signal),

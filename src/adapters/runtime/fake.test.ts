@@ -9,6 +9,7 @@ describeRuntime('fake', async () => {
     image: 'busybox',
     networkName: 'flotilla',
     addresses: ['10.80.0.2', '10.80.0.3'],
+    pause: async (id) => runtime.pause(id),
     close: async () => {},
   };
 });

@@ -2,6 +2,7 @@ import { Duplex, Readable } from 'node:stream';
 import { FlotillaError } from '../../lib/errors.ts';
 import { hostLabels } from '../../resources/names.ts';
 import type {
+  ContainerEvent,
   ContainerObservation,
   ContainerRuntime,
   ContainerSpec,
@@ -20,6 +21,8 @@ export interface FakeRuntime extends ContainerRuntime {
   /** The process ends by itself. */
   exit(containerId: string, exitCode: number, options?: { readonly wasOomKilled?: boolean }): void;
   write(containerId: string, text: string): void;
+  /** `docker pause`. */
+  pause(containerId: string): void;
   /** The next call of this name throws this. */
   failNext(call: keyof ContainerRuntime, error: Error): void;
   /** Away: every call fails with EngineFailed, watchers are told; back: they resync. Containers live on. */
@@ -81,10 +84,15 @@ export function createFakeRuntime(): FakeRuntime {
     if (!found) throw new FlotillaError('NotFound', `No such container: ${id}`);
     return found;
   };
-  const tell = (id: string, event: 'start' | 'die' | 'oom' | 'destroy') => {
+  const tell = (id: string, event: ContainerEvent) => {
     if (!isAway) for (const watcher of watchers) queueMicrotask(() => watcher.onContainer(id, event));
   };
-  const isRunning = (one: FakeContainer) => one.observation.state === 'running';
+  const isRunning = (one: FakeContainer) => one.observation.state === 'running' || one.observation.state === 'paused';
+  const refusePaused = (one: FakeContainer, verb: string) => {
+    if (one.observation.state !== 'paused') return;
+    const words = `Container ${one.observation.id} is paused. Unpause the container before stopping or killing`;
+    throw new FlotillaError('Conflict', `cannot ${verb} container ${one.observation.id}: ${words}`);
+  };
   const end = (one: FakeContainer, exitCode: number, wasOomKilled = false): void => {
     if (!isRunning(one)) return;
     const { pid: _pid, ...rest } = one.observation;
@@ -118,6 +126,11 @@ export function createFakeRuntime(): FakeRuntime {
     exit: (id, exitCode, options) => end(find(id), exitCode, options?.wasOomKilled),
     write: (id, text) => {
       find(id).log += text;
+    },
+    pause(id) {
+      const one = find(id);
+      one.observation = { ...one.observation, state: 'paused' };
+      tell(id, 'pause');
     },
     failNext: (name, error) => void failures.set(name, error),
     setAway(away) {
@@ -183,6 +196,7 @@ export function createFakeRuntime(): FakeRuntime {
         hostPorts: [],
       };
       containers.set(id, { spec: { ...spec, labels }, observation, log: '', waiters: [] });
+      tell(id, 'create');
       return id;
     },
     async start(id) {
@@ -218,6 +232,7 @@ export function createFakeRuntime(): FakeRuntime {
       call('stop', id);
       const one = containers.get(id);
       if (!one || !isRunning(one)) return;
+      refusePaused(one, 'stop');
       if (!stubborn.has(id)) return end(one, 143);
       await new Promise<void>((resolve) => one.waiters.push(resolve));
     },
@@ -225,6 +240,13 @@ export function createFakeRuntime(): FakeRuntime {
       call('kill', id);
       const one = containers.get(id);
       if (one && (signal === 'SIGKILL' || !stubborn.has(id))) end(one, signal === 'SIGKILL' ? 137 : 143);
+    },
+    async resume(id) {
+      call('resume', id);
+      const one = containers.get(id);
+      if (one?.observation.state !== 'paused') return;
+      one.observation = { ...one.observation, state: 'running' };
+      tell(id, 'unpause');
     },
     async remove(id) {
       call('remove', id);

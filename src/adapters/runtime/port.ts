@@ -14,7 +14,7 @@ export interface ContainerRuntime {
   /** Undefined when it does not exist. */
   inspect(containerId: string): Promise<ContainerObservation | undefined>;
 
-  /** Calls back at each start, death and removal of a container of ours, and with `resync` after every (re)connect. */
+  /** Calls back at each change of a container of ours, and with `resync` after every (re)connect. */
   watch(handlers: RuntimeHandlers, signal: AbortSignal): void;
 
   hasImage(image: string): Promise<boolean>;
@@ -28,6 +28,8 @@ export interface ContainerRuntime {
   /** SIGTERM (or the image's stop signal), `graceSeconds`, SIGKILL. Resolves when it has ended. Idempotent. */
   stop(containerId: string, graceSeconds: number): Promise<void>;
   kill(containerId: string, signal: string): Promise<void>;
+  /** Lets a paused container go on. Idempotent. */
+  resume(containerId: string): Promise<void>;
   /** Kills it when it runs; its anonymous volumes go with it. Idempotent. */
   remove(containerId: string): Promise<void>;
 
@@ -92,9 +94,11 @@ export interface BoundPort {
   readonly protocol: 'TCP' | 'UDP';
 }
 
+export type ContainerEvent = 'create' | 'start' | 'die' | 'oom' | 'destroy' | 'rename' | 'pause' | 'unpause';
+
 export interface RuntimeHandlers {
   /** State may have changed: look at it. */
-  readonly onContainer: (containerId: string, event: 'start' | 'die' | 'oom' | 'destroy' | 'rename') => void;
+  readonly onContainer: (containerId: string, event: ContainerEvent) => void;
   /** Connected (again): list and inspect everything. */
   readonly onResync: () => void;
   /** The engine cannot be reached; tries go on. */

@@ -189,7 +189,13 @@ class Model {
       case 'start':
         this.containers = this.containers.map((one) => (one.id === `c${step.attempt}` ? running(step.attempt) : one));
         return;
+      case 'resume':
+        this.containers = this.containers.map((one) =>
+          one.id === step.containerId ? { ...one, state: 'running' } : one,
+        );
+        return;
       case 'stop':
+        assert.notEqual(this.containers.find((one) => one.id === step.containerId)?.state, 'paused');
         this.containers = this.containers.map((one) =>
           one.id === step.containerId ? exited(Number(one.id.slice(1)), 143) : one,
         );
@@ -198,7 +204,7 @@ class Model {
         this.containers = this.containers.filter((one) => one.id !== step.containerId);
         return;
       case 'release':
-        set({ hasAddress: false, hasResources: false });
+        set({ hasAddress: false, hasResources: false, image: 'unknown' });
         return;
       case 'delete-object':
         this.isObjectThere = false;
@@ -260,6 +266,7 @@ describe('plan of a pod, whatever the host looks like', () => {
         }
         const alive = model.containers.filter(isAlive);
         assert.ok(alive.length <= 1);
+        assert.ok(!alive.some((one) => one.state === 'paused'));
         if (host.fate !== 'wanted') assert.deepEqual(model.containers, []);
         else if (host.policy === 'Always') assert.equal(alive.length, 1);
         if (host.fate === 'wanted')

@@ -107,7 +107,8 @@ function planRun(
   }
   if (isAlive(newest)) {
     const stops = local.unhealthyId === newest.id ? [newest] : [];
-    return [...admit(local), ...planStops(stops, local, nowMs, 'unhealthy', graceSecondsOf(pod))];
+    const resumes = stops.length === 0 ? planResume(newest) : []; // a stop does it by itself
+    return [...admit(local), ...resumes, ...planStops(stops, local, nowMs, 'unhealthy', graceSecondsOf(pod))];
   }
   if (newest.state === 'removing') return [{ type: 'wait', why: 'stopping' }];
   if (!isRestarted(pod, newest)) return [];
@@ -145,7 +146,7 @@ function planEnd(
   if (stops.length > 0) return stops;
   return [
     ...containers.map(({ id }): PodStep => ({ type: 'remove', containerId: id })),
-    ...(local.hasResources ? [{ type: 'release' } as const] : []),
+    ...(local.hasResources || local.image === 'pulling' ? [{ type: 'release' } as const] : []),
     ...(hasObject ? [{ type: 'delete-object' } as const] : []),
   ];
 }
@@ -158,12 +159,18 @@ function planStops(
   why: StopReason,
   graceSeconds: number,
 ): PodStep[] {
-  return alive.map(({ id }): PodStep => {
+  return alive.flatMap((container): PodStep[] => {
+    const { id } = container;
     const { stopping } = local;
     const isUnderWay =
       stopping?.containerId === id && stopping.deadlineMs <= nowMs + graceSeconds * 1_000 + sameDeadlineMs;
-    return isUnderWay ? { type: 'wait', why: 'stopping' } : { type: 'stop', containerId: id, graceSeconds, why };
+    if (isUnderWay) return [{ type: 'wait', why: 'stopping' }];
+    return [...planResume(container), { type: 'stop', containerId: id, graceSeconds, why }];
   });
+}
+
+function planResume({ id, state }: ContainerObservation): PodStep[] {
+  return state === 'paused' ? [{ type: 'resume', containerId: id }] : [];
 }
 
 /** Only the last one that ended is kept, for its log (`--previous`). */

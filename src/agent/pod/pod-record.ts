@@ -22,6 +22,9 @@ export interface Problem {
   readonly retryAtMs: number;
 }
 
+/** Of a pod in a crash loop there are few containers at a time, and many gone ones. */
+const maxRemembered = 32;
+
 /** All that the agent holds in memory about one pod. Made again from the API and the engine after a restart. */
 export class PodRecord {
   readonly uid: string;
@@ -33,6 +36,8 @@ export class PodRecord {
   admission: PodLocal['admission'] = 'unknown';
   refusal: Refusal | undefined;
   image: PodLocal['image'] = 'unknown';
+  /** Ends the pull that runs for this pod. */
+  pull: AbortController | undefined;
   pullProgress: string | undefined;
   address: string | undefined;
   hasFiles = false;
@@ -47,12 +52,28 @@ export class PodRecord {
   prepared: { readonly environment: Environment; readonly mounts: readonly MountSpec[] } | undefined;
   boundPorts: readonly BoundPort[] = [];
 
+  /** When the engine was asked for what is known of a container; Infinity: it is gone for good, ids never come back. */
+  readonly #askedAtMs = new Map<string, number>();
+
   constructor(uid: string) {
     this.uid = uid;
   }
 
-  /** The engine's newest word about a container. */
-  observe(container: ContainerObservation, nowMs: number): void {
+  /** What the API says of the past: needed where the engine no longer has a container that ran before the agent started. */
+  recall(pod: Pod): void {
+    const told = pod.status?.containerStatuses?.[0];
+    if (this.lastAttempt >= 0 || !told?.containerID) return;
+    this.lastAttempt = told.restartCount;
+    this.crashes = told.restartCount;
+  }
+
+  /**
+   * The engine's word about a container, asked for at `askedAtMs`. Answers overtake each other, and a list takes its time:
+   * what was asked for earlier than what is known counts no more.
+   */
+  observe(container: ContainerObservation, nowMs: number, askedAtMs = nowMs): void {
+    if (askedAtMs < (this.#askedAtMs.get(container.id) ?? 0)) return;
+    this.#askedAtMs.set(container.id, askedAtMs);
     this.containers.set(container.id, container);
     const attempt = attemptOf(container);
     if (attempt > this.lastAttempt) {
@@ -71,7 +92,16 @@ export class PodRecord {
     if (this.stopping?.containerId === container.id && !isAlive(container)) this.stopping = undefined;
   }
 
+  /** A list that was asked for at `askedAtMs` does not have it. */
+  miss(containerId: string, askedAtMs: number): void {
+    if (askedAtMs >= (this.#askedAtMs.get(containerId) ?? 0)) this.forget(containerId);
+  }
+
+  /** It is gone. */
   forget(containerId: string): void {
+    this.#askedAtMs.set(containerId, Number.POSITIVE_INFINITY);
+    const [oldest] = this.#askedAtMs.keys();
+    if (this.#askedAtMs.size > maxRemembered && oldest !== undefined) this.#askedAtMs.delete(oldest);
     this.containers.delete(containerId);
     this.endedAtMs.delete(containerId);
     if (this.stopping?.containerId === containerId) this.stopping = undefined;

@@ -7,6 +7,7 @@ import type { Pod } from '../../resources/kinds.ts';
 import type { PodFiles } from '../disk/pod-files.ts';
 import type { PodNetwork } from '../network/pod-network.ts';
 import type { Refusal } from './admission.ts';
+import type { FailPoints } from './fail-point.ts';
 import type { ImagePuller } from './image-puller.ts';
 import type { PodRecord } from './pod-record.ts';
 import type { ReferenceReader } from './references.ts';
@@ -31,6 +32,7 @@ export interface PodServices {
   /** Puts address assignments on disk. */
   readonly saveState: () => Promise<void>;
   readonly admit: (pod: Pod) => Refusal | undefined;
+  readonly failPoints?: FailPoints;
 }
 
 export interface StepContext extends PodServices {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { createFakeRuntime, type FakeRuntime } from '../../adapters/runtime/fake.ts';
 import type { ContainerRuntime } from '../../adapters/runtime/port.ts';
+import { FlotillaError } from '../../lib/errors.ts';
 import { Metrics } from '../../lib/metrics.ts';
 import type { Pod } from '../../resources/kinds.ts';
 import type { AddressPoolState } from '../network/address-pool.ts';
@@ -39,11 +40,13 @@ async function startOn(host: Host, runtime: ContainerRuntime = host.runtime): Pr
   host.runtime.watch(
     {
       onContainer: (id) => pods.look(id),
-      onResync: () =>
+      onResync: () => {
+        const askedAtMs = performance.now();
         void host.runtime.list().then(
-          (all) => pods.resync(all),
+          (all) => pods.resync(all, askedAtMs),
           () => {},
-        ),
+        );
+      },
       onDisconnect: () => {},
     },
     abort.signal,
@@ -201,6 +204,110 @@ describe('pods of a node', () => {
     while (!engineCalls(host).includes('stop')) await new Promise((resolve) => setImmediate(resolve));
     host.runtime.expireGrace(id);
     await host.api.until('web-1', (_status, pod) => pod === undefined);
+    await pods.end();
+  });
+
+  it('a list of the engine that took its time makes no second container', async () => {
+    const host = hostOf();
+    const pods = await startOn(host);
+    const askedAtMs = performance.now();
+    const before = await host.runtime.list();
+    pods.upsert(podOf());
+    host.api.pods.set('web-1', podOf());
+    await isReady(host, 'web-1');
+    pods.resync(before, askedAtMs);
+    for (let turns = 0; turns < 20; turns++) await new Promise((resolve) => setImmediate(resolve));
+    assert.equal((await host.runtime.list()).length, 1);
+    assert.equal(host.api.pods.get('web-1')?.status?.containerStatuses?.[0]?.restartCount, 0);
+    await pods.end();
+  });
+
+  it('a change is not lost because the engine was away when it was looked at', async () => {
+    const host = hostOf(podOf());
+    const pods = await startOn(host);
+    await isReady(host, 'web-1');
+    const [first] = await host.runtime.list();
+    host.runtime.failNext('inspect', new Error('away'));
+    host.runtime.exit(first?.id ?? '', 1);
+    await host.api.until('web-1', (status) => status?.containerStatuses?.[0]?.restartCount === 1);
+    await pods.end();
+  });
+
+  it('go on when somebody paused them, and can be deleted then', async () => {
+    const host = hostOf(podOf());
+    const pods = await startOn(host);
+    await isReady(host, 'web-1');
+    const [container] = await host.runtime.list();
+    host.runtime.pause(container?.id ?? '');
+    while ((await host.runtime.inspect(container?.id ?? ''))?.state === 'paused') {
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    host.runtime.pause(container?.id ?? '');
+    deleteIn(host, pods, 'web-1');
+    await host.api.until('web-1', (_status, pod) => pod === undefined);
+    assert.deepEqual(await host.runtime.list(), []);
+    await pods.end();
+  });
+
+  it('a pull ends with the last pod that wanted it', async () => {
+    const host = hostOf(podOf(), podOf({}, { name: 'web-2', uid: 'uid-2' }));
+    let aborted = 0;
+    const pods = await startOn(host, {
+      ...host.runtime,
+      pull: (_image, _onProgress, signal) =>
+        new Promise((_resolve, reject) => {
+          signal.addEventListener('abort', () => {
+            aborted++;
+            reject(new FlotillaError('Canceled', 'canceled'));
+          });
+        }),
+    });
+    const isPulling = (name: string) =>
+      host.api.until(name, (status) => /^pulling/.test(status?.containerStatuses?.[0]?.state?.waiting?.message ?? ''));
+    await Promise.all([isPulling('web-1'), isPulling('web-2')]);
+    deleteIn(host, pods, 'web-1');
+    await host.api.until('web-1', (_status, pod) => pod === undefined);
+    assert.equal(aborted, 0);
+    deleteIn(host, pods, 'web-2');
+    await host.api.until('web-2', (_status, pod) => pod === undefined);
+    assert.equal(aborted, 1);
+    await pods.end();
+  });
+
+  it('an address that could not be written down is not used', async () => {
+    const host = hostOf(podOf());
+    host.runtime.images.add('acme/web:1');
+    let tries = 0;
+    const saveState = async () => {
+      if (++tries < 3) throw new Error('ENOSPC');
+    };
+    const pods = await startTestPods({ ...host, dataDirectory, podCIDR: '10.80.3.0/24', saveState });
+    await isReady(host, 'web-1');
+    assert.equal(tries, 3);
+    await pods.stop();
+  });
+
+  it('that are to run once do not run again when their container vanished while the agent was away', async () => {
+    const status = {
+      phase: 'Running',
+      containerStatuses: [
+        { name: 'web', image: '', imageID: '', ready: true, restartCount: 0, containerID: 'docker://c0' },
+      ],
+    };
+    const host = hostOf({ ...podOf({}, {}, { restartPolicy: 'Never' }), status });
+    const pods = await startOn(host);
+    await host.api.until('web-1', (told) => told?.phase === 'Failed');
+    assert.deepEqual(await host.runtime.list(), []);
+    await pods.end();
+  });
+
+  it('count restarts on when their container vanished while the agent was away', async () => {
+    const containerStatuses = [
+      { name: 'web', image: '', imageID: '', ready: true, restartCount: 4, containerID: 'docker://c4' },
+    ];
+    const host = hostOf({ ...podOf(), status: { phase: 'Running', containerStatuses } });
+    const pods = await startOn(host);
+    await host.api.until('web-1', (told) => told?.containerStatuses?.[0]?.restartCount === 5);
     await pods.end();
   });
 

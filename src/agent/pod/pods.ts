@@ -22,8 +22,8 @@ export interface Pods {
   drop(pod: Pod): void;
   /** The list of a server has been seen in full: what nobody wants may be stopped from now on. */
   markSynced(): void;
-  /** Everything that the engine has. */
-  resync(containers: readonly ContainerObservation[]): void;
+  /** Everything that the engine has, asked for at `askedAtMs` (monotonic). */
+  resync(containers: readonly ContainerObservation[], askedAtMs: number): void;
   /** One container may have changed. */
   look(containerId: string): void;
   /** Something that all may wait for has changed. */
@@ -43,6 +43,7 @@ export interface PodsOptions {
 }
 
 const podsAtOnce = 16;
+const looksAtOnce = 8;
 /** A plan that has not come to rest after so many rounds waits a little: a bug must not burn the host. */
 const maxRounds = 20;
 
@@ -71,6 +72,26 @@ export function startPods(options: PodsOptions): Pods {
     services,
     onReadiness: (record) => writer.update(record.uid),
     onDead: (record) => queue.add(record.uid),
+  });
+
+  /** One inspection a container at a time, until one is answered: a change that was told of is never lost. */
+  const looks = new WorkQueue({
+    work: async (containerId) => {
+      const askedAtMs = clock.monotonicMs();
+      const container = await runtime.inspect(containerId);
+      const record = container
+        ? observe(container, askedAtMs)
+        : [...records.values()].find((one) => one.containers.has(containerId));
+      if (!record) return;
+      if (!container) record.forget(containerId);
+      queue.add(record.uid);
+    },
+    concurrency: looksAtOnce,
+    backoff: { initialMs: 200, maxMs: 5_000 },
+    onError: (containerId, error, failures) => {
+      const container = containerId.slice(0, 12);
+      if (failures === 1) log.warn('container not inspected, trying again', { container, error: messageOf(error) });
+    },
   });
 
   async function work(uid: string): Promise<WorkResult> {
@@ -108,9 +129,9 @@ export function startPods(options: PodsOptions): Pods {
     };
     let isWaitingForStop = false;
     for (const step of steps) {
-      if (step.type === 'wait') return step;
       const outcome = await timed(step, durations, () => runStep(step, context));
       log.debug('pod step', { uid: record.uid, pod: record.pod?.metadata.name, step: describeStep(step), outcome });
+      if (step.type === 'wait') return step;
       if (outcome === 'stop') return undefined;
       isWaitingForStop ||= step.type === 'stop';
     }
@@ -170,11 +191,11 @@ export function startPods(options: PodsOptions): Pods {
     return record;
   }
 
-  function observe(container: ContainerObservation): PodRecord | undefined {
+  function observe(container: ContainerObservation, askedAtMs: number): PodRecord | undefined {
     const uid = container.labels[hostLabels.podUid];
     if (!uid || !isOurs(container)) return undefined;
     const record = recordOf(uid);
-    record.observe(container, clock.monotonicMs());
+    record.observe(container, clock.monotonicMs(), askedAtMs);
     adoptAddress(record);
     return record;
   }
@@ -197,6 +218,7 @@ export function startPods(options: PodsOptions): Pods {
       const uid = pod.metadata.uid;
       if (!uid) return;
       const record = recordOf(uid);
+      record.recall(pod);
       record.pod = pod;
       record.isDesired = true;
       queue.add(uid);
@@ -215,29 +237,16 @@ export function startPods(options: PodsOptions): Pods {
       for (const uid of options.leftovers) recordOf(uid);
       for (const uid of records.keys()) queue.add(uid);
     },
-    resync(containers) {
+    resync(containers, askedAtMs) {
       hasEngineState = true;
       const seen = new Set(containers.map(({ id }) => id));
-      for (const container of containers) observe(container);
+      for (const container of containers) observe(container, askedAtMs);
       for (const record of records.values()) {
-        for (const id of [...record.containers.keys()]) if (!seen.has(id)) record.forget(id);
+        for (const id of [...record.containers.keys()]) if (!seen.has(id)) record.miss(id, askedAtMs);
         queue.add(record.uid);
       }
     },
-    look(containerId) {
-      runtime.inspect(containerId).then(
-        (container) => {
-          const record = container
-            ? observe(container)
-            : [...records.values()].find((one) => one.containers.has(containerId));
-          if (!record) return;
-          if (!container) record.forget(containerId);
-          queue.add(record.uid);
-        },
-        (error) =>
-          log.warn('container not inspected', { container: containerId.slice(0, 12), error: messageOf(error) }),
-      );
-    },
+    look: (containerId) => looks.add(containerId),
     wakeAll() {
       for (const record of records.values()) {
         adoptAddress(record);
@@ -251,7 +260,7 @@ export function startPods(options: PodsOptions): Pods {
     records: () => records.values(),
     async stop() {
       probes.stop();
-      await queue.stop();
+      await Promise.all([queue.stop(), looks.stop()]);
       await writer.stop();
     },
   };

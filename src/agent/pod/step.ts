@@ -8,9 +8,11 @@ export type PodStep =
   | { readonly type: 'prepare' }
   | { readonly type: 'create'; readonly attempt: number; readonly crashes: number }
   | { readonly type: 'start'; readonly attempt: number }
+  /** Somebody paused it; a paused container can be neither used nor stopped. */
+  | { readonly type: 'resume'; readonly containerId: string }
   | { readonly type: 'stop'; readonly containerId: string; readonly graceSeconds: number; readonly why: StopReason }
   | { readonly type: 'remove'; readonly containerId: string }
-  /** Give the address back, delete directories and files. */
+  /** Give up a pull, give the address back, delete directories and files. */
   | { readonly type: 'release' }
   | { readonly type: 'delete-object' }
   /** Nothing can be done before `untilMs`, or before something happens when absent. */
@@ -34,6 +36,8 @@ export function describeStep(step: PodStep): string {
       return `create container, attempt ${step.attempt}`;
     case 'start':
       return `start container, attempt ${step.attempt}`;
+    case 'resume':
+      return `let container ${step.containerId.slice(0, 12)} go on, which somebody paused`;
     case 'stop':
       return `stop container ${step.containerId.slice(0, 12)} within ${step.graceSeconds} s: ${step.why}`;
     case 'remove':

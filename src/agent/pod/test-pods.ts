@@ -73,6 +73,7 @@ export interface TestPodsOptions {
   readonly addresses: AddressPoolState;
   readonly podCIDR: string;
   readonly metrics?: Metrics;
+  readonly saveState?: () => Promise<void>;
 }
 
 /** The pods part of an agent, with everything around it small. The list of the API and of the engine count as seen. */
@@ -99,7 +100,7 @@ export async function startTestPods(options: TestPodsOptions): Promise<Pods> {
       clock: systemClock,
       log: silentLogger,
       hostAddresses: () => ['192.0.2.1'],
-      saveState: async () => {},
+      saveState: options.saveState ?? (async () => {}),
       admit: (pod) =>
         admitPod(
           pod,
@@ -112,6 +113,7 @@ export async function startTestPods(options: TestPodsOptions): Promise<Pods> {
   });
   for (const pod of api.pods.values()) pods.upsert(pod);
   pods.markSynced();
-  pods.resync(await runtime.list());
+  const askedAtMs = systemClock.monotonicMs();
+  pods.resync(await runtime.list(), askedAtMs);
   return pods;
 }

@@ -7,7 +7,8 @@ import type { RuntimeHandlers } from '../port.ts';
 import type { DockerEngine } from './docker-engine.ts';
 import { jsonLines } from './json-lines.ts';
 
-const watched = ['start', 'die', 'oom', 'destroy', 'rename'] as const;
+/** `create` too: a call that was given up may still make its container, much later. */
+const watched = ['create', 'start', 'die', 'oom', 'destroy', 'rename', 'pause', 'unpause'] as const;
 /** The event stream is silent by nature: only a ping shows that the engine behind it hangs. */
 const pingIntervalMs = 10_000;
 const pingTimeoutMs = 5_000;

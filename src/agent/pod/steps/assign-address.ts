@@ -6,7 +6,12 @@ export const runAssignAddress: StepRunner<'assign-address'> = async (_step, { re
   if (!pool) return 'stop';
   const isNew = pool.of(record.uid) === undefined;
   const address = pool.assign(record.uid);
-  if (isNew) await saveState();
+  try {
+    if (isNew) await saveState();
+  } catch (error) {
+    pool.free(record.uid); // the next try must not take it for saved
+    throw error;
+  }
   record.address = address;
   return 'continue';
 };

@@ -16,32 +16,35 @@ export const runEnsureImage: StepRunner<'ensure-image'> = async (step, context) 
     return 'stop';
   }
   record.image = 'pulling';
-  void pull(image, context);
+  record.pull = new AbortController();
+  void pull(image, record.pull, context);
   return 'stop';
 };
 
-async function pull(image: string, context: StepContext): Promise<void> {
+async function pull(image: string, mine: AbortController, context: StepContext): Promise<void> {
   const { record, events, clock } = context;
   const pod = podOf(context);
   const startMs = clock.monotonicMs();
   events.record(pod, 'Normal', 'Pulling', `Pulling image "${image}"`);
   try {
-    await context.puller.pull(image, (words) => {
+    const onProgress = (words: string) => {
       record.pullProgress = words;
-    });
+    };
+    await context.puller.pull(image, onProgress, mine.signal);
     record.image = 'present';
     record.problem = undefined;
     const seconds = ((clock.monotonicMs() - startMs) / 1000).toFixed(1);
     events.record(pod, 'Normal', 'Pulled', `Pulled image "${image}" in ${seconds} s`);
   } catch (error) {
-    record.image = 'unknown';
-    if (hasCode(error, 'Canceled')) return; // the agent stops
+    if (record.pull === mine) record.image = 'unknown';
+    if (hasCode(error, 'Canceled')) return; // the pod was deleted, or the agent stops
     const failure = { reason: 'ErrImagePull', repeatedReason: 'ImagePullBackOff', message: messageOf(error) };
     record.fail(failure, clock.monotonicMs());
     const { name, namespace } = pod.metadata;
     context.log.warn('pull failed', { image, pod: name, namespace, reason: messageOf(error) });
     events.record(pod, 'Warning', 'Failed', messageOf(error));
   } finally {
+    if (record.pull === mine) record.pull = undefined;
     record.pullProgress = undefined;
     context.wake();
   }

@@ -8,6 +8,7 @@ import { runEnsureImage } from './ensure-image.ts';
 import { runPrepare } from './prepare.ts';
 import { runRelease } from './release.ts';
 import { runRemove } from './remove.ts';
+import { runResume } from './resume.ts';
 import { runStart } from './start.ts';
 import { runStop } from './stop.ts';
 
@@ -18,6 +19,7 @@ const runners: { readonly [T in PodStep['type']]: StepRunner<T> } = {
   prepare: runPrepare,
   create: runCreate,
   start: runStart,
+  resume: runResume,
   stop: runStop,
   remove: runRemove,
   release: runRelease,
@@ -25,7 +27,14 @@ const runners: { readonly [T in PodStep['type']]: StepRunner<T> } = {
   wait: async () => 'stop',
 };
 
-export function runStep(step: PodStep, context: StepContext): Promise<StepOutcome> {
+/** Every step that there is: the compiler holds the table above complete. */
+export const stepTypes = Object.keys(runners) as readonly PodStep['type'][];
+
+/** The one place where steps are done. */
+export async function runStep(step: PodStep, context: StepContext): Promise<StepOutcome> {
   const run = runners[step.type] as (step: PodStep, context: StepContext) => Promise<StepOutcome>;
-  return run(step, context);
+  context.failPoints?.(step.type, 'before');
+  const outcome = await run(step, context);
+  context.failPoints?.(step.type, 'after');
+  return outcome;
 }

@@ -12,12 +12,13 @@ export const runStart: StepRunner<'start'> = async (step, context) => {
   } catch (error) {
     failure = error;
   }
+  const askedAtMs = clock.monotonicMs();
   const observed = await runtime.inspect(container.id);
   if (!observed) {
     record.forget(container.id);
     return 'stop';
   }
-  record.observe(observed, clock.monotonicMs());
+  record.observe(observed, clock.monotonicMs(), askedAtMs);
   const pod = podOf(context);
   if (failure === undefined) {
     events.record(pod, 'Normal', 'Started', `Started container ${pod.spec.containers[0]?.name}`);

@@ -28,8 +28,9 @@ async function stop(step: StopStep, context: StepContext): Promise<void> {
   const mine = record.stopping;
   try {
     await runtime.stop(step.containerId, step.graceSeconds);
+    const askedAtMs = clock.monotonicMs();
     const observed = await runtime.inspect(step.containerId);
-    if (observed) record.observe(observed, clock.monotonicMs());
+    if (observed) record.observe(observed, clock.monotonicMs(), askedAtMs);
     else record.forget(step.containerId);
     context.wake();
   } catch (error) {
