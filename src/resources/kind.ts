@@ -24,7 +24,7 @@ export interface Kind<T extends ApiObject = ApiObject> {
   readonly hasProtobuf: boolean;
   /** Strategic merge patches are understood; otherwise they are answered with 415, as for custom resources. */
   readonly hasStrategicMerge: boolean;
-  readonly nameRule: 'subdomain' | 'label' | 'dns1035';
+  readonly nameRule: 'subdomain' | 'label' | 'dns1035' | 'pathSegment';
   /** Number of the form that is written to the store now. */
   readonly storageVersion: number;
   /** By version: how an object stored in it becomes one of the next version. One for each version before this one. */
@@ -55,7 +55,7 @@ export type StoredForm = Record<string, unknown>;
 export type Verb = 'create' | 'delete' | 'deletecollection' | 'get' | 'list' | 'patch' | 'update' | 'watch';
 
 export interface Subresource {
-  readonly name: 'status' | 'scale' | 'log' | 'exec' | 'binding';
+  readonly name: 'status' | 'scale' | 'log' | 'exec' | 'binding' | 'eviction' | 'token';
   readonly verbs: readonly Verb[];
   /** What its path answers with. */
   readonly responseKind: { readonly group: string; readonly version: string; readonly kind: string };

@@ -1,5 +1,9 @@
 // All kinds of objects that are served. Each table has a file of its own in kinds/.
-import type { Deployment as DeploymentV1, ReplicaSet as ReplicaSetV1 } from 'kubernetes-types/apps/v1.js';
+import type {
+  ControllerRevision as ControllerRevisionV1,
+  Deployment as DeploymentV1,
+  ReplicaSet as ReplicaSetV1,
+} from 'kubernetes-types/apps/v1.js';
 import type { Lease as LeaseV1 } from 'kubernetes-types/coordination/v1.js';
 import type {
   ConfigMap as ConfigMapV1,
@@ -8,11 +12,20 @@ import type {
   Node as NodeV1,
   Pod as PodV1,
   Secret as SecretV1,
+  ServiceAccount as ServiceAccountV1,
   Service as ServiceV1,
 } from 'kubernetes-types/core/v1.js';
 import type { EndpointSlice as EndpointSliceV1 } from 'kubernetes-types/discovery/v1.js';
+import type { PodDisruptionBudget as PodDisruptionBudgetV1 } from 'kubernetes-types/policy/v1.js';
+import type {
+  ClusterRoleBinding as ClusterRoleBindingV1,
+  ClusterRole as ClusterRoleV1,
+  RoleBinding as RoleBindingV1,
+  Role as RoleV1,
+} from 'kubernetes-types/rbac/v1.js';
 import type { Kind } from './kind.ts';
 import { configMaps } from './kinds/config-map.ts';
+import { controllerRevisions } from './kinds/controller-revision.ts';
 import { deployments } from './kinds/deployment.ts';
 import { endpointSlices } from './kinds/endpoint-slice.ts';
 import { events } from './kinds/event.ts';
@@ -20,9 +33,13 @@ import { leases } from './kinds/lease.ts';
 import { namespaces } from './kinds/namespace.ts';
 import { nodes } from './kinds/node.ts';
 import { pods } from './kinds/pod.ts';
+import { podDisruptionBudgets } from './kinds/pod-disruption-budget.ts';
 import { replicaSets } from './kinds/replica-set.ts';
+import { clusterRoles, roles } from './kinds/role.ts';
+import { clusterRoleBindings, roleBindings } from './kinds/role-binding.ts';
 import { secrets } from './kinds/secret.ts';
 import { services } from './kinds/service.ts';
+import { serviceAccounts } from './kinds/service-account.ts';
 import { stacks } from './kinds/stack.ts';
 import { tokens } from './kinds/token.ts';
 import { volumes } from './kinds/volume-object.ts';
@@ -40,19 +57,33 @@ export type Service = Served<ServiceV1, 'spec'>;
 export type EndpointSlice = Served<EndpointSliceV1>;
 export type Event = Served<EventV1>;
 export type Lease = Served<LeaseV1, 'spec'>;
+export type ServiceAccount = Served<ServiceAccountV1>;
+export type ControllerRevision = Served<ControllerRevisionV1>;
+export type PodDisruptionBudget = Served<PodDisruptionBudgetV1, 'spec'>;
+export type Role = Served<RoleV1>;
+export type ClusterRole = Served<ClusterRoleV1>;
+export type RoleBinding = Served<RoleBindingV1>;
+export type ClusterRoleBinding = Served<ClusterRoleBindingV1>;
 export type { Stack, Token, Volume };
 
 export {
+  clusterRoleBindings,
+  clusterRoles,
   configMaps,
+  controllerRevisions,
   deployments,
   endpointSlices,
   events,
   leases,
   namespaces,
   nodes,
+  podDisruptionBudgets,
   pods,
   replicaSets,
+  roleBindings,
+  roles,
   secrets,
+  serviceAccounts,
   services,
   stacks,
   tokens,
@@ -67,11 +98,18 @@ export const allKinds: readonly Kind[] = [
   nodes,
   pods,
   secrets,
+  serviceAccounts,
   services,
+  controllerRevisions,
   deployments,
   replicaSets,
   leases,
   endpointSlices,
+  podDisruptionBudgets,
+  clusterRoleBindings,
+  clusterRoles,
+  roleBindings,
+  roles,
   stacks,
   tokens,
   volumes,

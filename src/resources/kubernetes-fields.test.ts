@@ -111,6 +111,7 @@ function officialType(type: string, ourType: FieldType): string {
     'string date-time': 'time',
     MicroTime: 'microTime',
     FieldsV1: 'fieldsV1',
+    RawExtension: 'fieldsV1',
     Quantity: 'quantity',
     IntOrString: 'intOrString',
     'string int-or-string': 'intOrString',

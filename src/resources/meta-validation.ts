@@ -1,7 +1,15 @@
 import { forbidden, invalid, required, tooLong } from './field-errors.ts';
 import { jsonEqual } from './json.ts';
 import type { Kind } from './kind.ts';
-import { type Check, dns1035Label, dnsLabel, dnsSubdomain, labelValue, qualifiedName } from './name-checks.ts';
+import {
+  type Check,
+  dns1035Label,
+  dnsLabel,
+  dnsSubdomain,
+  labelValue,
+  pathSegment,
+  qualifiedName,
+} from './name-checks.ts';
 import type { Meta } from './object.ts';
 import type { FieldError } from './schema.ts';
 
@@ -9,6 +17,7 @@ const nameRules: Readonly<Record<Kind['nameRule'], Check>> = {
   subdomain: dnsSubdomain,
   label: dnsLabel,
   dns1035: dns1035Label,
+  pathSegment,
 };
 
 /** All annotations of one object together. */

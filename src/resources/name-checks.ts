@@ -50,6 +50,13 @@ export const dns1035Label: Check = (value) => [
       ]),
 ];
 
+/** A name that may stand in a path, and little more: those of roles hold `:`. */
+export const pathSegment: Check = (value) => {
+  if (value === '.' || value === '..') return [`may not be '${value}'`];
+  const bad = ['/', '%'].filter((letter) => value.includes(letter)).map((letter) => `may not contain '${letter}'`);
+  return /^[\x20-\x7e]*$/.test(value) ? bad : [...bad, 'must consist of printable ASCII characters'];
+};
+
 /** `prefix/name` of a label, annotation, taint or condition. */
 export const qualifiedName: Check = (value) => {
   const slash = value.indexOf('/');

@@ -47,8 +47,11 @@ export interface FieldOptions {
   readonly secret?: boolean;
   /** Strategic merge: items of the list are merged by this key. Without it the list is replaced. */
   readonly mergeKey?: string;
-  /** Strategic merge: a list of plain values that are added; a map or item in which `$retainKeys` is meant. */
-  readonly patchStrategy?: 'merge' | 'retainKeys' | 'merge,retainKeys';
+  /**
+   * Strategic merge: a list of plain values that are added; a map or item in which `$retainKeys` is meant; an object that
+   * is replaced as a whole.
+   */
+  readonly patchStrategy?: 'merge' | 'retainKeys' | 'merge,retainKeys' | 'replace';
   /** Server-side apply: the keys that identify an item. A list without them belongs to one writer as a whole. */
   readonly mapKeys?: readonly string[];
   /** Server-side apply: `set` for lists of plain values with several writers; `atomic` is the default of lists. */

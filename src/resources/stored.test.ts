@@ -77,5 +77,13 @@ test('every kind says how each earlier form becomes the next', () => {
 
 test('whatever may repeat a secret value is encrypted', () => {
   const encrypted = allKinds.filter((kind) => kind.encrypted).map((kind) => kind.kind);
-  assert.deepEqual(encrypted.sort(), ['ConfigMap', 'Deployment', 'Pod', 'ReplicaSet', 'Secret', 'Stack']);
+  assert.deepEqual(encrypted.sort(), [
+    'ConfigMap',
+    'ControllerRevision',
+    'Deployment',
+    'Pod',
+    'ReplicaSet',
+    'Secret',
+    'Stack',
+  ]);
 });

@@ -57,6 +57,7 @@ function mergeValue(
   value: unknown,
   patch: JsonObject,
 ): unknown {
+  if (isObject(value) && one?.patchStrategy === 'replace') return withoutDirectives(value);
   if (isObject(value)) return mergeObject(one?.type, isObject(old) ? old : {}, value);
   if (!Array.isArray(value)) return value;
   const order = patch[`${orderPrefix}${key}`];

@@ -20,6 +20,7 @@ export const pods = defineKind<Pod>({
   subresources: [
     statusSubresource(identity),
     { name: 'binding', verbs: ['create'], responseKind: coreKind('Binding') },
+    { name: 'eviction', verbs: ['create'], responseKind: { group: 'policy', version: 'v1', kind: 'Eviction' } },
     { name: 'exec', verbs: ['create', 'get'], responseKind: coreKind('PodExecOptions') },
     { name: 'log', verbs: ['get'], responseKind: coreKind('Pod') },
   ],
