@@ -63,7 +63,13 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     }
     const calmAfterMs = Math.round(performance.now() - calmFromMs);
     violations.push(...open.map((sentence) => `not so ${calmMs / 1000} s after calm: ${sentence}`));
-    for (const client of clients) violations.push(...(await lost(client, workload.history)));
+    for (const client of clients) {
+      violations.push(
+        ...(await lost(client, workload.history).catch((error) => [
+          `${client.server} cannot be read: ${String(error)}`,
+        ])),
+      );
+    }
     violations.push(...workload.staleReads, ...observer.violations);
     say(`${at()}  everything as asked for ${calmAfterMs} ms after calm; ${violations.length} violations`);
     return {
