@@ -28,10 +28,40 @@ export const annotations = {
   /** On a Stack that is about to be deleted: `true` when its Volumes, and all files in them, go with it. */
   removeVolumes: 'flotilla.dev/remove-volumes',
   deploymentRevision: 'deployment.kubernetes.io/revision',
+  /** On ReplicaSets: revisions that they were before, oldest first, `1,3`. */
+  deploymentRevisionHistory: 'deployment.kubernetes.io/revision-history',
+  /** On ReplicaSets: what their deployment wanted when they were sized last, and the most it allowed. */
+  deploymentDesiredReplicas: 'deployment.kubernetes.io/desired-replicas',
+  deploymentMaxReplicas: 'deployment.kubernetes.io/max-replicas',
+  /** On pods, by whoever makes them: replaced after so long a silence of their node, `10s`, `never`. Default: the grid's. */
+  failoverAfter: 'flotilla.dev/failover-after',
+  /** On nodes, by the node lifecycle controller: when they were lost within the last hour, RFC 3339, oldest first. */
+  lostTimes: 'flotilla.dev/lost-times',
+  /** On nodes, by an operator: this silent node is lost, whatever the servers can find out. Gone when it returns. */
+  lostConfirmed: 'flotilla.dev/lost-confirmed',
+} as const;
+
+export const nodeConditions = {
+  /** By the node lifecycle controller. True: silent. Unknown: silent, and the server may itself be cut off. False: heard. */
+  suspect: 'flotilla.dev/Suspect',
+  /** By the same. True: it is back, and was lost so often that it is not used yet. */
+  flapping: 'flotilla.dev/Flapping',
+} as const;
+
+/** Effect NoSchedule; written by the node lifecycle controller. */
+export const nodeTaints = {
+  /** Kubernetes' own, for a node that is lost. */
+  unreachable: 'node.kubernetes.io/unreachable',
+  flapping: 'flotilla.dev/flapping',
+  /** Kubernetes' own, by an operator: as good as the annotation `flotilla.dev/lost-confirmed`. Read, never written. */
+  outOfService: 'node.kubernetes.io/out-of-service',
 } as const;
 
 export const podConditions = {
-  /** By the node lifecycle controller: the pod's node has been silent for `failover.after`. Not counted while True. */
+  /**
+   * By the node lifecycle controller: the pod's node has been silent for `failover.after`. Not counted while True; False on
+   * one that came back.
+   */
   nodeLost: 'flotilla.dev/NodeLost',
 } as const;
 

@@ -3,9 +3,9 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { Deployment, ReplicaSet } from '../../resources/kinds.ts';
 import { sampleDeployment, sampleNowMs, samplePod } from '../sample-objects.ts';
-import { type DeploymentStep, planDeployment } from './plan.ts';
+import { type DeploymentStep, planDeployment, type ReplicaSetChange } from './plan.ts';
 import { replicaSetFor } from './replica-set-for.ts';
-import { rollingBounds } from './rolling.ts';
+import { rollingBounds, sizeAnnotations } from './rolling.ts';
 
 function plan(
   deployment: Deployment,
@@ -37,8 +37,8 @@ function withStatus(set: ReplicaSet, available: number): ReplicaSet {
 const brief = (steps: readonly DeploymentStep[]) =>
   steps.flatMap((step) => {
     if (step.type === 'createReplicaSet') return [`create ${step.replicaSet.spec.replicas}`];
-    if (step.type === 'scaleReplicaSet')
-      return [`${step.replicaSet.spec.template?.spec?.containers[0]?.image} → ${step.replicas}`];
+    if (step.type === 'changeReplicaSet' && step.change.replicas !== undefined)
+      return [`${step.replicaSet.spec.template?.spec?.containers[0]?.image} → ${step.change.replicas}`];
     return step.type === 'deleteReplicaSet' ? ['delete'] : [];
   });
 
@@ -103,33 +103,6 @@ describe('deployment plan', () => {
       assert.deepEqual(brief(plan(next, [setOf(v1, 0, 0, 1)], pods).steps), ['create 3']);
     });
   });
-
-  describe('status', () => {
-    it('is complete as kubectl rollout status reads it', () => {
-      const { status } = plan(v1, [setOf(v1, 3, 3, 1)]);
-      assert.equal(status.updatedReplicas, 3);
-      assert.equal(status.availableReplicas, 3);
-      assert.equal(status.observedGeneration, 1);
-      assert.equal(status.conditions?.find((one) => one.type === 'Progressing')?.reason, 'NewReplicaSetAvailable');
-    });
-    it('says when the deadline has passed, and recovers', () => {
-      const set = setOf(v1, 3, 0, 1);
-      const first = plan(v1, [set]).status;
-      const late = (status: typeof first) =>
-        planDeployment({ deployment: { ...v1, status }, owned: [set], podsOf: () => [], nowMs: sampleNowMs + 601_000 })
-          .status;
-      const progressing = (status: typeof first) => status.conditions?.find((one) => one.type === 'Progressing');
-      assert.equal(progressing(late(first))?.reason, 'ProgressDeadlineExceeded');
-      assert.deepEqual(late(late(first)), late(first));
-      const better = planDeployment({
-        deployment: { ...v1, status: late(first) },
-        owned: [withStatus(set, 2)],
-        podsOf: () => [],
-        nowMs: sampleNowMs,
-      });
-      assert.equal(progressing(better.status)?.status, 'True');
-    });
-  });
 });
 
 interface Model {
@@ -142,6 +115,12 @@ const strategies = fc.record({
   maxUnavailable: fc.integer({ min: 0, max: 4 }),
 });
 
+function changed(set: ReplicaSet, change: ReplicaSetChange): ReplicaSet {
+  const annotations = { ...set.metadata.annotations, ...change.annotations };
+  const replicas = change.replicas ?? set.spec.replicas ?? 0;
+  return { ...set, metadata: { ...set.metadata, annotations }, spec: { ...set.spec, replicas } };
+}
+
 /** Does the steps, then lets some pods become available: what `luck` says, as time would. */
 function advance(model: Model, steps: readonly DeploymentStep[], luck: () => number): void {
   for (const step of steps) {
@@ -152,16 +131,8 @@ function advance(model: Model, steps: readonly DeploymentStep[], luck: () => num
           0,
         ),
       );
-    } else if (step.type === 'scaleReplicaSet') {
-      model.sets = model.sets.map((set) =>
-        set === step.replicaSet ? { ...set, spec: { ...set.spec, replicas: step.replicas } } : set,
-      );
-    } else if (step.type === 'annotateReplicaSet') {
-      model.sets = model.sets.map((set) =>
-        set.metadata.name === step.replicaSet.metadata.name
-          ? { ...set, metadata: { ...set.metadata, annotations: step.annotations } }
-          : set,
-      );
+    } else if (step.type === 'changeReplicaSet') {
+      model.sets = model.sets.map((set) => (set === step.replicaSet ? changed(set, step.change) : set));
     }
   }
   model.sets = model.sets.map((set) => {
@@ -208,3 +179,80 @@ describe('deployment plan, any rollout', () => {
     );
   });
 });
+
+describe('deployment plan, a size changed in the middle of a rollout', () => {
+  const sized = (image: string, replicas: number, maxSurge = 3, maxUnavailable = 2) =>
+    sampleDeployment(
+      { replicas, strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge, maxUnavailable } } },
+      image,
+    );
+
+  it('is shared out in proportion, with what is left to the larger set', () => {
+    const sets = [setOf(sized('web:1', 10), 8, 8, 1), setOf(sized('web:2', 10), 5, 0, 2)].map((set) => ({
+      ...set,
+      metadata: {
+        ...set.metadata,
+        annotations: { ...set.metadata.annotations, ...sizeAnnotations(sized('web:2', 10)) },
+      },
+    }));
+    assert.deepEqual(brief(plan(sized('web:2', 30), sets).steps), ['web:2 → 13', 'web:1 → 20']);
+    assert.deepEqual(brief(plan(sized('web:2', 5), sets).steps), ['web:2 → 3', 'web:1 → 5']);
+  });
+  it('is shared out while paused, too, and remembered on each set', () => {
+    const sets = [setOf(sized('web:1', 10), 8, 8, 1), setOf(sized('web:2', 10), 5, 5, 2)];
+    const paused = { ...sized('web:2', 20), spec: { ...sized('web:2', 20).spec, paused: true } };
+    const { steps } = plan(paused, sets);
+    assert.deepEqual(brief(steps), ['web:2 → 9', 'web:1 → 14']);
+    const written = steps.flatMap((step) => (step.type === 'changeReplicaSet' ? [step.change.annotations] : []));
+    const key = 'deployment.kubernetes.io/desired-replicas';
+    assert.deepEqual(
+      written.map((one) => one?.[key]),
+      ['20', '20'],
+    );
+    const model: Model = { sets };
+    advance(model, steps, () => 30);
+    assert.deepEqual(brief(plan(paused, model.sets).steps), [], 'and then rests');
+  });
+  it('goes to the newest alone when all of its pods are there', () => {
+    const sets = [setOf(sized('web:1', 4), 2, 2, 1), setOf(sized('web:2', 4), 6, 6, 2)];
+    assert.deepEqual(brief(plan(sized('web:2', 6), sets).steps), ['web:1 → 0']);
+  });
+
+  it('never takes away more available pods than promised, nor makes more than allowed', () => {
+    const pods = fc.integer({ min: 0, max: 12 });
+    fc.assert(
+      fc.property(strategies, pods, pods, pods, pods, ({ replicas, ...bound }, ofOld, ofNew, oldServe, newServe) => {
+        const { maxSurge, maxUnavailable } = bound;
+        const was = sized('web:2', Math.max(1, ofOld + ofNew - maxSurge), maxSurge, maxUnavailable);
+        const before = { ...sized('web:1', 1), spec: { ...was.spec, template: sized('web:1', 1).spec.template } };
+        const sets = [
+          setOf(before, ofOld, Math.min(ofOld, oldServe), 1),
+          setOf(was, ofNew, Math.min(ofNew, newServe), 2),
+        ];
+        const deployment = sized('web:2', replicas, maxSurge, maxUnavailable);
+        const bounds = rollingBounds(deployment);
+        const served = available(sets);
+        const model: Model = { sets };
+        for (let round = 0; round < 60; round += 1) {
+          const { steps } = plan(deployment, model.sets);
+          advance(model, steps, () => 0);
+          const promised = Math.min(served, replicas - bounds.maxUnavailable);
+          assert.ok(available(model.sets) >= promised, `${available(model.sets)} available, ${promised} promised`);
+          const total = model.sets.reduce((sum, set) => sum + (set.spec.replicas ?? 0), 0);
+          const most = Math.max(ofOld + ofNew, replicas + bounds.maxSurge);
+          assert.ok(total <= most, `${total} pods, at most ${most}`);
+        }
+        for (let round = 0; round < 60; round += 1) advance(model, plan(deployment, model.sets).steps, () => 3);
+        assert.deepEqual(
+          model.sets.map((set) => set.spec.replicas),
+          [0, replicas],
+        );
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
+
+function available(sets: readonly ReplicaSet[]): number {
+  return sets.reduce((sum, set) => sum + Math.min(set.spec.replicas ?? 0, set.status?.availableReplicas ?? 0), 0);
+}

@@ -1,21 +1,27 @@
 import type { Deployment, Pod, ReplicaSet } from '../../resources/kinds.ts';
+import { annotations } from '../../resources/names.ts';
 import { isPodFinished, isPodLost } from '../../resources/pod-facts.ts';
-import { byAge, inherited, newestSet, replicaSetFor, revisionOf } from './replica-set-for.ts';
-import { planSizes, replicasOf, rollingBounds } from './rolling.ts';
+import { isComplete } from './counts.ts';
+import { byAge, newestSet, replicaSetFor } from './replica-set-for.ts';
+import { forgettable, nextRevision, staleAnnotations, wantedRevision } from './revisions.ts';
+import { planSizes, replicasOf, rollingBounds, sizeAnnotations, sum, wantedOf } from './rolling.ts';
+import { isScaling, scaledSizes } from './scaling.ts';
 import { type DeploymentStatusPlan, planStatus } from './status.ts';
 
 export type DeploymentStep =
   | { readonly type: 'createReplicaSet'; readonly replicaSet: ReplicaSet }
-  | { readonly type: 'scaleReplicaSet'; readonly replicaSet: ReplicaSet; readonly replicas: number }
-  /** Revision and change cause follow the deployment. */
-  | {
-      readonly type: 'annotateReplicaSet';
-      readonly replicaSet: ReplicaSet;
-      readonly annotations: Record<string, string>;
-    }
+  | { readonly type: 'changeReplicaSet'; readonly replicaSet: ReplicaSet; readonly change: ReplicaSetChange }
   | { readonly type: 'deleteReplicaSet'; readonly replicaSet: ReplicaSet }
   /** Writes the deployment's own revision annotation. */
   | { readonly type: 'annotateDeployment'; readonly revision: number };
+
+/** All that is written of one set, in one write. */
+export interface ReplicaSetChange {
+  readonly replicas?: number;
+  /** Added to those it has. */
+  readonly annotations?: Readonly<Record<string, string>>;
+  readonly minReadySeconds?: number;
+}
 
 export interface DeploymentObservation {
   readonly deployment: Deployment;
@@ -30,106 +36,112 @@ export interface DeploymentPlan extends DeploymentStatusPlan {
   readonly steps: readonly DeploymentStep[];
 }
 
+/** What is there, sorted out. */
+interface Sets {
+  readonly deployment: Deployment;
+  /** The set of the deployment's own template. */
+  readonly newest: ReplicaSet | undefined;
+  /** Of former templates, oldest first. */
+  readonly old: readonly ReplicaSet[];
+}
+
 /** What to change now for the deployment to come nearer to its template; nothing when it is there or has to wait. */
 export function planDeployment(observed: DeploymentObservation): DeploymentPlan {
-  const { deployment } = observed;
+  const { deployment, nowMs } = observed;
   const owned = observed.owned.filter((one) => !one.metadata.deletionTimestamp).sort(byAge);
   const newest = newestSet(deployment, owned);
-  const old = owned.filter((one) => one !== newest);
-  const status = planStatus({ deployment, newest, all: owned, nowMs: observed.nowMs });
-  if (deployment.metadata.deletionTimestamp) return { ...status, steps: [] };
-  if (deployment.spec.paused) return { ...status, steps: pausedSteps(deployment, owned) };
-  const steps = [
-    ...revisionSteps(deployment, newest, old),
-    ...(deployment.spec.strategy?.type === 'Recreate'
-      ? recreateSteps(observed, newest, old)
-      : rollingSteps(deployment, newest, old)),
-    ...(newest ? historySteps(deployment, old) : []),
-  ];
-  return { ...status, steps };
+  const sets: Sets = { deployment, newest, old: owned.filter((one) => one !== newest) };
+  const steps = deployment.metadata.deletionTimestamp ? [] : stepsOf(observed, sets);
+  const created = steps.find((step) => step.type === 'createReplicaSet')?.replicaSet;
+  return { ...planStatus({ deployment, newest, created, all: owned, nowMs }), steps };
 }
 
-function wantedOf(deployment: Deployment): number {
-  return deployment.spec.replicas ?? 1;
+function stepsOf(observed: DeploymentObservation, sets: Sets): DeploymentStep[] {
+  const { deployment, newest, old } = sets;
+  const { steps = [], sizes = new Map() } = sizing(observed, sets);
+  return [...revisionSteps(sets), ...steps, ...changes(sets, sizes), ...historySteps(deployment, newest, old)];
 }
 
-function rollingSteps(
-  deployment: Deployment,
-  newest: ReplicaSet | undefined,
-  old: readonly ReplicaSet[],
-): DeploymentStep[] {
+interface Sizing {
+  readonly steps?: readonly DeploymentStep[];
+  /** By name of the set. */
+  readonly sizes?: ReadonlyMap<string, number>;
+}
+
+function sizing(observed: DeploymentObservation, sets: Sets): Sizing {
+  const { deployment, newest, old } = sets;
+  const isRecreate = deployment.spec.strategy?.type === 'Recreate';
+  const all = [...(newest ? [newest] : []), ...old];
+  const isShared = !isRecreate || all.filter((one) => replicasOf(one) > 0).length < 2;
+  // While paused nothing rolls; `scale` still works.
+  if (deployment.spec.paused) return isShared ? { sizes: scaledSizesIfNeeded(sets, all) } : {};
+  if (isShared && isScaling(deployment, all)) return { sizes: scaledSizes(deployment, newest, old) };
+  return isRecreate ? recreating(observed, sets) : rolling(sets);
+}
+
+function scaledSizesIfNeeded({ deployment, newest, old }: Sets, all: readonly ReplicaSet[]): Map<string, number> {
+  const isOne = all.filter((one) => replicasOf(one) > 0).length < 2;
+  return isOne || isScaling(deployment, all) ? scaledSizes(deployment, newest, old) : new Map();
+}
+
+function rolling({ deployment, newest, old }: Sets): Sizing {
   const wanted = wantedOf(deployment);
   const bounds = rollingBounds(deployment);
-  if (!newest) {
-    const room = wanted + bounds.maxSurge - old.reduce((total, one) => total + replicasOf(one), 0);
-    const first = Math.max(0, Math.min(wanted, room));
-    return [{ type: 'createReplicaSet', replicaSet: replicaSetFor(deployment, first, nextRevision(old)) }];
-  }
-  const sizes = planSizes({ wanted, bounds, newest, old });
-  return scaleSteps([newest, ...old], sizes);
+  if (newest) return { sizes: planSizes({ wanted, bounds, newest, old }) };
+  const first = Math.max(0, Math.min(wanted, wanted + bounds.maxSurge - sum(old, replicasOf)));
+  return { steps: [creation(deployment, first, old)] };
 }
 
-function recreateSteps(
-  observed: DeploymentObservation,
-  newest: ReplicaSet | undefined,
-  old: readonly ReplicaSet[],
-): DeploymentStep[] {
-  const { deployment } = observed;
+function recreating(observed: DeploymentObservation, { deployment, newest, old }: Sets): Sizing {
   const toStop = old.filter((one) => replicasOf(one) > 0);
-  if (toStop.length > 0) return toStop.map((replicaSet) => ({ type: 'scaleReplicaSet', replicaSet, replicas: 0 }));
+  if (toStop.length > 0) return { sizes: new Map(toStop.map((one) => [one.metadata.name, 0])) };
   // A pod on a lost node may never go: waiting for it would take the service down with the node.
   const isThere = (pod: Pod) => !isPodFinished(pod) && !isPodLost(pod);
-  if (old.some((one) => observed.podsOf(one).some(isThere))) return [];
+  if (old.some((one) => observed.podsOf(one).some(isThere))) return {};
   const wanted = wantedOf(deployment);
-  if (!newest) return [{ type: 'createReplicaSet', replicaSet: replicaSetFor(deployment, wanted, nextRevision(old)) }];
-  return replicasOf(newest) === wanted ? [] : [{ type: 'scaleReplicaSet', replicaSet: newest, replicas: wanted }];
+  return newest ? { sizes: new Map([[newest.metadata.name, wanted]]) } : { steps: [creation(deployment, wanted, old)] };
 }
 
-/** While paused nothing rolls; `scale` still works on the set that has the pods. */
-function pausedSteps(deployment: Deployment, owned: readonly ReplicaSet[]): DeploymentStep[] {
-  const withPods = owned.filter((one) => replicasOf(one) > 0);
-  const only = withPods.length === 1 ? withPods[0] : withPods.length === 0 ? owned.at(-1) : undefined;
-  if (!only || replicasOf(only) === wantedOf(deployment)) return [];
-  return [{ type: 'scaleReplicaSet', replicaSet: only, replicas: wantedOf(deployment) }];
+function creation(deployment: Deployment, replicas: number, old: readonly ReplicaSet[]): DeploymentStep {
+  return { type: 'createReplicaSet', replicaSet: replicaSetFor(deployment, replicas, nextRevision(old)) };
 }
 
-function scaleSteps(sets: readonly ReplicaSet[], sizes: ReadonlyMap<string, number>): DeploymentStep[] {
-  return sets.flatMap((replicaSet) => {
+/** One write for each set that is to be another size, or whose annotations are behind; the newest first. */
+function changes({ deployment, newest, old }: Sets, sizes: ReadonlyMap<string, number>): DeploymentStep[] {
+  const revision = wantedRevision(newest, old);
+  return [...(newest ? [newest] : []), ...old].flatMap((replicaSet): DeploymentStep[] => {
     const replicas = sizes.get(replicaSet.metadata.name);
-    return replicas === undefined ? [] : [{ type: 'scaleReplicaSet' as const, replicaSet, replicas }];
+    const wanted = {
+      ...(replicaSet === newest ? staleAnnotations(deployment, newest, revision) : {}),
+      ...(replicas === undefined ? {} : sizeAnnotations(deployment)),
+    };
+    const shown = replicaSet.metadata.annotations ?? {};
+    const stale = Object.entries(wanted).filter(([key, value]) => shown[key] !== value);
+    const minReadySeconds = deployment.spec.minReadySeconds ?? 0;
+    const isOther = replicaSet === newest && (newest.spec.minReadySeconds ?? 0) !== minReadySeconds;
+    const change: ReplicaSetChange = {
+      ...(replicas === undefined || replicas === replicasOf(replicaSet) ? {} : { replicas }),
+      ...(stale.length > 0 ? { annotations: Object.fromEntries(stale) } : {}),
+      ...(isOther ? { minReadySeconds } : {}),
+    };
+    return Object.keys(change).length > 0 ? [{ type: 'changeReplicaSet', replicaSet, change }] : [];
   });
 }
 
-function nextRevision(old: readonly ReplicaSet[]): number {
-  return Math.max(0, ...old.map(revisionOf)) + 1;
+/** A paused deployment without a set for its template keeps the revision that it has. */
+function revisionSteps({ deployment, newest, old }: Sets): DeploymentStep[] {
+  if (!newest && deployment.spec.paused) return [];
+  const revision = wantedRevision(newest, old);
+  const shown = deployment.metadata.annotations?.[annotations.deploymentRevision];
+  return shown === String(revision) ? [] : [{ type: 'annotateDeployment', revision }];
 }
 
-/** A template that comes back (undo) is the newest revision again. */
-function revisionSteps(
+/** Only a rollout that is through, or that stands still, forgets what it could go back to. */
+function historySteps(
   deployment: Deployment,
   newest: ReplicaSet | undefined,
   old: readonly ReplicaSet[],
 ): DeploymentStep[] {
-  const revision = newest ? Math.max(revisionOf(newest), nextRevision(old)) : nextRevision(old);
-  const steps: DeploymentStep[] = [];
-  if (newest) {
-    const annotations = inherited(deployment, revision);
-    const shown = newest.metadata.annotations ?? {};
-    if (Object.entries(annotations).some(([key, value]) => shown[key] !== value)) {
-      steps.push({ type: 'annotateReplicaSet', replicaSet: newest, annotations });
-    }
-  }
-  if (deployment.metadata.annotations?.['deployment.kubernetes.io/revision'] !== String(revision)) {
-    steps.push({ type: 'annotateDeployment', revision });
-  }
-  return steps;
-}
-
-function historySteps(deployment: Deployment, old: readonly ReplicaSet[]): DeploymentStep[] {
-  const limit = deployment.spec.revisionHistoryLimit ?? 10;
-  const idle = old.filter((one) => replicasOf(one) === 0 && (one.status?.replicas ?? 0) === 0);
-  return idle
-    .sort((a, b) => revisionOf(b) - revisionOf(a))
-    .slice(limit)
-    .map((replicaSet) => ({ type: 'deleteReplicaSet', replicaSet }));
+  if (!deployment.spec.paused && !(newest && isComplete(deployment, newest, old))) return [];
+  return forgettable(deployment, old).map((replicaSet) => ({ type: 'deleteReplicaSet', replicaSet }));
 }

@@ -1,14 +1,12 @@
 import type { PodTemplateSpec } from 'kubernetes-types/core/v1.js';
 import { apiVersionOf } from '../../resources/kind.ts';
 import { type Deployment, deployments, type ReplicaSet, replicaSets } from '../../resources/kinds.ts';
-import { annotations, labels } from '../../resources/names.ts';
+import { labels } from '../../resources/names.ts';
 import { controllerRef } from '../owners.ts';
 import { shortHash } from '../pod-name.ts';
 import { stableText } from '../same.ts';
-
-const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration';
-/** Annotations of the deployment that say something about it and not about its ReplicaSets. */
-const notInherited = new Set<string>([lastApplied, annotations.deploymentRevision, annotations.appliedHash]);
+import { inherited } from './revisions.ts';
+import { sizeAnnotations } from './rolling.ts';
 
 /** The template without the label that its ReplicaSet adds, as comparable text. */
 export function templateText(template: PodTemplateSpec | undefined): string {
@@ -41,7 +39,7 @@ export function replicaSetFor(deployment: Deployment, replicas: number, revision
       name: `${deployment.metadata.name}-${hash}`,
       ...(deployment.metadata.namespace ? { namespace: deployment.metadata.namespace } : {}),
       labels: podLabels,
-      annotations: inherited(deployment, revision),
+      annotations: { ...inherited(deployment, revision), ...sizeAnnotations(deployment) },
       ownerReferences: [controllerRef(deployments, deployment)],
     },
     spec: {
@@ -51,14 +49,4 @@ export function replicaSetFor(deployment: Deployment, replicas: number, revision
       template: { ...template, metadata: { ...template.metadata, labels: podLabels } },
     },
   };
-}
-
-/** What `kubectl rollout history` reads: the revision and the change cause. */
-export function inherited(deployment: Deployment, revision: number): Record<string, string> {
-  const kept = Object.entries(deployment.metadata.annotations ?? {}).filter(([key]) => !notInherited.has(key));
-  return { ...Object.fromEntries(kept), [annotations.deploymentRevision]: String(revision) };
-}
-
-export function revisionOf(replicaSet: ReplicaSet): number {
-  return Number.parseInt(replicaSet.metadata.annotations?.[annotations.deploymentRevision] ?? '0', 10) || 0;
 }

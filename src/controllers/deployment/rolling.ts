@@ -1,4 +1,5 @@
 import type { Deployment, ReplicaSet } from '../../resources/kinds.ts';
+import { annotations } from '../../resources/names.ts';
 
 /** How many pods may be there above, and missing below, the wanted number while a deployment rolls. */
 export interface RollingBounds {
@@ -6,9 +7,10 @@ export interface RollingBounds {
   readonly maxUnavailable: number;
 }
 
-/** Kubernetes' rule: surge rounds up, unavailable rounds down, and both 0 would never move. */
+/** Kubernetes' rule: surge rounds up, unavailable rounds down, and both 0 would never move. Recreate has neither. */
 export function rollingBounds(deployment: Deployment): RollingBounds {
-  const wanted = deployment.spec.replicas ?? 1;
+  const wanted = wantedOf(deployment);
+  if (deployment.spec.strategy?.type === 'Recreate') return { maxSurge: 0, maxUnavailable: 0 };
   const rolling = deployment.spec.strategy?.rollingUpdate;
   const maxSurge = portion(rolling?.maxSurge ?? '25%', wanted, Math.ceil);
   const maxUnavailable = Math.min(wanted, portion(rolling?.maxUnavailable ?? '25%', wanted, Math.floor));
@@ -20,6 +22,19 @@ function portion(value: number | string, of: number, round: (x: number) => numbe
   const percent = Number.parseFloat(value);
   if (value.endsWith('%')) return round((percent * of) / 100);
   return Number.isFinite(percent) ? percent : 0;
+}
+
+export function wantedOf(deployment: Deployment): number {
+  return deployment.spec.replicas ?? 1;
+}
+
+/** What is remembered of the deployment on each set that it sizes: the next change of its size is shared out by them. */
+export function sizeAnnotations(deployment: Deployment): Record<string, string> {
+  const wanted = wantedOf(deployment);
+  return {
+    [annotations.deploymentDesiredReplicas]: String(wanted),
+    [annotations.deploymentMaxReplicas]: String(wanted + rollingBounds(deployment).maxSurge),
+  };
 }
 
 export function replicasOf(replicaSet: ReplicaSet): number {
@@ -40,8 +55,7 @@ export interface RollingInput {
 
 /**
  * The next sizes, by name. Never more than wanted + maxSurge in all, and never an available pod taken away while fewer
- * than wanted − maxUnavailable would be left. A growth while rolling goes to the newest only: Kubernetes shares it out in
- * proportion, which makes pods of a template that is about to go.
+ * than wanted − maxUnavailable would be left.
  */
 export function planSizes(input: RollingInput): Map<string, number> {
   const { wanted, bounds, newest, old } = input;
@@ -92,6 +106,6 @@ function shrink(old: readonly ReplicaSet[], limit: { any: number; available: num
   return sizes;
 }
 
-function sum<T>(items: readonly T[], of: (item: T) => number): number {
+export function sum<T>(items: readonly T[], of: (item: T) => number): number {
   return items.reduce((total, item) => total + of(item), 0);
 }
