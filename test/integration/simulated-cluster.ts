@@ -7,15 +7,19 @@ import { Metrics } from '../../src/lib/metrics.ts';
 import { allKinds, namespaces, nodes, type Pod, pods, type Volume, volumes } from '../../src/resources/kinds.ts';
 import { startWatchCache } from '../../src/server/cache/watch-cache.ts';
 import { createInProcessClient } from '../../src/server/in-process-client.ts';
+import { createKubeHandler } from '../../src/server/kube/handler.ts';
 import { createCipher } from '../../src/server/registry/cipher.ts';
 import { createObjectCodec } from '../../src/server/registry/object-codec.ts';
 import { createRegistry } from '../../src/server/registry/registry.ts';
 import { readResourceVersions } from '../../src/server/registry/resource-version.ts';
+import type { KubeHandler } from '../../src/server/request.ts';
 import { createMemoryStore } from '../../src/store/memory.ts';
 
 export interface SimulatedCluster {
   readonly client: Client;
   readonly metrics: Metrics;
+  /** Kubernetes' API of it, everybody allowed; without exec and logs. */
+  readonly kube: KubeHandler;
   /** Another server becomes leader: the old one's controllers end, new ones begin with nothing in memory. */
   changeLeader(): Promise<void>;
   addNode(name: string, memory?: string): Promise<void>;
@@ -107,9 +111,20 @@ export async function startSimulatedCluster(options: ClusterOptions = {}): Promi
     await client.patch(nodes, { name }, { type: 'strategic', subresource: 'status', body: { status: { conditions } } });
   }
 
+  const kube = createKubeHandler({
+    registry,
+    cache,
+    metrics,
+    authorizer: { authorize: () => ({ allowed: true }) },
+    audit: { write: () => {} },
+    podStreams: { logs: noStreams, exec: noStreams },
+    version: '0.1.0',
+  });
+
   return {
     client,
     metrics,
+    kube,
     changeLeader: async () => {
       await controllers.stop();
       controllers = lead();
@@ -141,6 +156,10 @@ export async function startSimulatedCluster(options: ClusterOptions = {}): Promi
       await store.close();
     },
   };
+}
+
+async function noStreams(): Promise<never> {
+  throw new Error('no container runs here');
 }
 
 export function readyStatus(podIP: string): NonNullable<Pod['status']> {
