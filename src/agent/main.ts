@@ -1,3 +1,4 @@
+import { writeSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { startDnsServer } from '../adapters/dns/server.ts';
 import { buildZone } from '../adapters/dns/zone.ts';
@@ -77,7 +78,11 @@ export async function runAgent(options: AgentOptions): Promise<void> {
 function failPointsFrom(text: string | undefined): { readonly failPoints?: FailPoints } {
   if (!text) return {};
   const points = parseFailPoints(text, stepTypes);
-  return { failPoints: createFailPoints(points, (name) => void process.kill(process.pid, name)) };
+  const act = (name: NodeJS.Signals, point: string) => {
+    writeSync(2, `fail point ${point}\n`); // at once: there is no later
+    process.kill(process.pid, name);
+  };
+  return { failPoints: createFailPoints(points, act) };
 }
 
 async function packageVersion(): Promise<string> {

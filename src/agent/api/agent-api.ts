@@ -3,6 +3,7 @@ import type { Clock } from '../../lib/clock.ts';
 import { FlotillaError } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/log.ts';
 import type { AgentApi, ContainerRef, LogsOptions } from '../../tunnel/agent-api.ts';
+import { probeAddresses } from '../network/reach.ts';
 import { attemptOf, hasEnded, isAlive, isRestarted } from '../pod/plan.ts';
 import type { PodRecord } from '../pod/pod-record.ts';
 import type { Pods } from '../pod/pods.ts';
@@ -70,6 +71,7 @@ export function createPodApi(options: AgentApiOptions): AgentApi {
       );
     },
     metrics: options.renderMetrics,
+    probe: probeAddresses,
   };
 }
 

@@ -46,6 +46,7 @@ export function renderContainerSpec(input: ContainerSpecInput): ContainerSpec {
     mounts: input.mounts,
     tty: container.tty ?? false,
     openStdin: container.stdin ?? false,
+    stdinOnce: container.stdinOnce ?? false,
     readOnlyRootFilesystem: context?.readOnlyRootFilesystem ?? false,
     privileged: context?.privileged ?? false,
     addCapabilities: context?.capabilities?.add ?? [],

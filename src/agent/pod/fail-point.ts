@@ -30,14 +30,17 @@ export function parseFailPoints(text: string, steps: readonly string[]): readonl
   });
 }
 
-/** Each point acts the first time it is reached. `signal` sends one to this process. */
-export function createFailPoints(points: readonly FailPoint[], signal: (name: NodeJS.Signals) => void): FailPoints {
+/** Each point acts the first time it is reached. `act` sends a signal to this process; `point` is `create:after`. */
+export function createFailPoints(
+  points: readonly FailPoint[],
+  act: (name: NodeJS.Signals, point: string) => void,
+): FailPoints {
   const armed = new Set(points);
   return (step, moment) => {
     for (const point of armed) {
       if (point.step !== step || point.moment !== moment) continue;
       armed.delete(point);
-      signal(point.action === 'kill' ? 'SIGKILL' : 'SIGSTOP');
+      act(point.action === 'kill' ? 'SIGKILL' : 'SIGSTOP', `${step}:${moment}`);
     }
   };
 }

@@ -70,6 +70,7 @@ function addAgent(program: Command): void {
     .option('--name <node>', 'name of this node (default: the host name)')
     .option('--address <ip>', 'address of this node for the others; may be repeated', collect, [])
     .option('--docker <socket>', "Docker's socket", '/run/docker.sock')
+    .option('--max-pods <number>', 'pods that this node takes (default: 110)', countOf)
     .option('--metrics-port <port>', '/metrics also on 127.0.0.1 (always: through the server, as an admin)', portOf)
     .addHelpText('after', '\nExample:\n  $ flotilla agent --server https://10.0.0.1:7443 --token flj1.…')
     .action(async (flags: AgentFlags) => {
@@ -82,6 +83,7 @@ function addAgent(program: Command): void {
         ...(flags.name === undefined ? {} : { nodeName: flags.name }),
         addresses: flags.address,
         dockerSocket: flags.docker,
+        ...(flags.maxPods === undefined ? {} : { capacity: { pods: flags.maxPods } }),
         ...(flags.metricsPort === undefined ? {} : { metricsPort: flags.metricsPort }),
       });
     });
@@ -104,6 +106,7 @@ interface AgentFlags {
   readonly name?: string;
   readonly address: readonly string[];
   readonly docker: string;
+  readonly maxPods?: number;
   readonly metricsPort?: number;
 }
 
@@ -111,6 +114,13 @@ function portOf(text: string): number {
   const port = /^\d{1,5}$/.test(text) ? Number(text) : 0;
   if (port >= 1 && port <= 65_535) return port;
   throw new FlotillaError('BadUsage', `--metrics-port "${text}" is no port`, { hint: '--metrics-port 9101' });
+}
+
+function countOf(text: string): number {
+  if (/^[1-9]\d{0,3}$/.test(text)) return Number(text);
+  throw new FlotillaError('BadUsage', `--max-pods "${text}" is not a number from 1 to 9999`, {
+    hint: '--max-pods 250',
+  });
 }
 
 function storeOf(values: readonly string[]): 'sqlite' | { readonly etcd: readonly string[] } {
