@@ -1,13 +1,15 @@
 import type { Etcd3, IEvent, IWatchRequest, IWatchResponse } from 'etcd3';
 import { FlotillaError } from '../lib/errors.ts';
-import { type EtcdKeys, etcdError } from './etcd-wire.ts';
+import { etcdError } from './etcd-faults.ts';
+import type { EtcdKeys } from './etcd-wire.ts';
 import { type Change, StoreCompacted, type WatchOptions } from './port.ts';
 import { revisionOf } from './watchers.ts';
 
 export interface EtcdWatchOptions {
+  /** Of one member. */
   readonly client: Etcd3;
+  readonly endpoint: string;
   readonly keys: EtcdKeys;
-  readonly endpoints: readonly string[];
   /** Until etcd says that the watch stands. */
   readonly timeoutMs: number;
   readonly prefix: string;
@@ -17,6 +19,9 @@ export interface EtcdWatchOptions {
 }
 
 type Stream = Awaited<ReturnType<Etcd3['watchClient']['watch']>>;
+
+/** So many probes in a row may find it behind: a busy member is not a lost one. */
+const maxMissed = 2;
 
 /** One watch on a stream of its own; a stream that ends ends the watch: the caller starts the next at the last revision. */
 export class EtcdWatch {
@@ -29,6 +34,7 @@ export class EtcdWatch {
   /** How far the member was when it last said something; how far it had to be at the last probe. */
   #progress = 0;
   #probed = 0;
+  #missed = 0;
 
   constructor(options: EtcdWatchOptions) {
     this.#options = options;
@@ -37,27 +43,27 @@ export class EtcdWatch {
   }
 
   async run(): Promise<void> {
-    const { client, endpoints, timeoutMs } = this.#options;
+    const { client, endpoint, timeoutMs } = this.#options;
     this.#timer = setTimeout(() => this.end(this.#silence()), timeoutMs).unref();
     try {
       const stream = await client.watchClient.watch();
       this.#stream = stream;
       if (this.#ended) return stream.cancel();
       stream.on('data', (response) => this.#onResponse(response));
-      stream.on('error', (error) => this.end(etcdError(error, endpoints)));
-      stream.on('end', () => this.end(etcdError(new Error('the watch stream ended'), endpoints)));
+      stream.on('error', (error) => this.end(etcdError(error, [endpoint])));
+      stream.on('end', () => this.end(etcdError(new Error('the watch stream ended'), [endpoint])));
       stream.write(this.#request());
     } catch (error) {
-      this.end(etcdError(error, endpoints));
+      this.end(etcdError(error, [endpoint]));
     }
   }
 
-  /** Called from time to time with a revision that the majority has. Ends the watch when the last one was not reached. */
+  /** Called once a second with a revision that the majority has. Ends the watch when it stays behind what it had to reach. */
   probe(head: number): void {
     if (this.#ended || this.#progress === 0) return;
-    const isBehind = this.#progress < this.#probed;
-    this.#probed = head;
-    if (isBehind) this.end(this.#silence());
+    this.#missed = this.#progress < this.#probed ? this.#missed + 1 : 0;
+    if (this.#missed === 0) this.#probed = head;
+    if (this.#missed > maxMissed) this.end(this.#silence());
     else this.#stream?.write({ progress_request: {} });
   }
 
@@ -88,7 +94,7 @@ export class EtcdWatch {
     if (compacted > 0) this.end(new StoreCompacted(compacted));
     else if (response.canceled) {
       const words = response.cancel_reason || 'etcd canceled the watch';
-      this.end(etcdError(new Error(words), this.#options.endpoints));
+      this.end(etcdError(new Error(words), [this.#options.endpoint]));
     } else if (response.events.length > 0) this.#onEvents(response.events);
   }
 
@@ -98,7 +104,7 @@ export class EtcdWatch {
     try {
       for (const event of events) if (Number(event.kv.mod_revision) > this.#seen) changes.push(keys.toChange(event));
     } catch (error) {
-      this.end(etcdError(error, this.#options.endpoints));
+      this.end(etcdError(error, [this.#options.endpoint]));
       return;
     }
     const last = changes.at(-1);
@@ -108,8 +114,8 @@ export class EtcdWatch {
   }
 
   #silence(): FlotillaError {
-    const { endpoints, prefix } = this.#options;
-    return new FlotillaError('StoreUnavailable', `etcd at ${endpoints.join(', ')} left a watch of ${prefix} behind`, {
+    const { endpoint, prefix } = this.#options;
+    return new FlotillaError('StoreUnavailable', `etcd at ${endpoint} left a watch of ${prefix} behind`, {
       retryable: true,
     });
   }

@@ -1,11 +1,14 @@
-import type { Etcd3, IRangeRequest, IRangeResponse } from 'etcd3';
+import type { Etcd3, ICompare, IRangeRequest, IRangeResponse, IRequestOp } from 'etcd3';
 import { systemClock } from '../lib/clock.ts';
-import { FlotillaError, hasCode } from '../lib/errors.ts';
+import { FlotillaError, messageOf } from '../lib/errors.ts';
 import { type Logger, silentLogger } from '../lib/log.ts';
 import type { Histogram, Metrics } from '../lib/metrics.ts';
 import { checkCommit, futureRevision, storeClosed } from './checks.ts';
+import { etcdError, isCompactedError, isFutureError } from './etcd-faults.ts';
+import { type AskOptions, EtcdMembers, type EtcdTry, noFaultHandling } from './etcd-members.ts';
+import { compareReceipt, EtcdReceipts, onConflict, putReceipt, verdictOf } from './etcd-receipts.ts';
 import { EtcdWatch } from './etcd-watch.ts';
-import { EtcdKeys, etcdError, faultHandling, isCompactedError, isFutureError } from './etcd-wire.ts';
+import { EtcdKeys } from './etcd-wire.ts';
 import {
   type CommitResult,
   type Condition,
@@ -15,6 +18,7 @@ import {
   type Operation,
   type Store,
   StoreCompacted,
+  storeLimits,
   type WatchOptions,
 } from './port.ts';
 
@@ -28,34 +32,38 @@ export interface EtcdStoreOptions {
   readonly auth?: { readonly username: string; readonly password: string };
   readonly metrics?: Metrics;
   readonly log?: Logger;
-  /** Of each call. Default 5,000. */
+  /** Of each call, with all its tries at other members. Default 5,000. */
   readonly timeoutMs?: number;
   /** This process compacts the etcd as often, to what was the head that long ago. Default: never, somebody else does. */
   readonly compactEveryMs?: number;
 }
 
 const pageEntries = 1000;
-/** How often watches are asked how far they are; one that is behind for so long has lost its majority. */
-const probeEveryMs = 5_000;
+/** How often watches are asked how far they are: one that stays behind has lost its majority. */
+const probeEveryMs = 1_000;
+/** A member that says nothing for so long is left aside. A commit costs the disks of a majority, a read does not. */
+const readHedgeMs = 500;
+const commitHedgeMs = 1_500;
 
 /** The store on etcd ≥ 3.4, which several servers may share. Throws StoreUnavailable when no endpoint answers. */
 export async function openEtcdStore(options: EtcdStoreOptions): Promise<Store> {
   const { Etcd3 } = await import('etcd3');
-  const client = new Etcd3({
-    hosts: [...options.endpoints],
-    faultHandling: faultHandling(options.endpoints),
-    grpcOptions: {
-      'grpc.max_receive_message_length': -1,
-      // A peer that vanished without a word is noticed by both calls and watches.
-      'grpc.keepalive_time_ms': 10_000,
-      'grpc.keepalive_timeout_ms': 5_000,
-      'grpc.max_reconnect_backoff_ms': 1_000,
-      'grpc.initial_reconnect_backoff_ms': 100,
-    },
-    ...(options.auth ? { auth: options.auth } : {}),
-    ...(options.tls ? { credentials: credentialsOf(options.tls) } : {}),
-  });
-  const store = new EtcdStore(client, options);
+  const open = (endpoint: string) =>
+    new Etcd3({
+      hosts: endpoint,
+      faultHandling: noFaultHandling,
+      grpcOptions: {
+        'grpc.max_receive_message_length': -1,
+        // A peer that vanished without a word is noticed by both calls and watches.
+        'grpc.keepalive_time_ms': 10_000,
+        'grpc.keepalive_timeout_ms': 5_000,
+        'grpc.max_reconnect_backoff_ms': 1_000,
+        'grpc.initial_reconnect_backoff_ms': 100,
+      },
+      ...(options.auth ? { auth: options.auth } : {}),
+      ...(options.tls ? { credentials: credentialsOf(options.tls) } : {}),
+    });
+  const store = new EtcdStore(open, options);
   try {
     await store.head();
   } catch (error) {
@@ -66,8 +74,9 @@ export async function openEtcdStore(options: EtcdStoreOptions): Promise<Store> {
 }
 
 class EtcdStore implements Store {
-  readonly #client: Etcd3;
+  readonly #members: EtcdMembers;
   readonly #keys: EtcdKeys;
+  readonly #receipts: EtcdReceipts;
   readonly #options: EtcdStoreOptions;
   readonly #timeoutMs: number;
   readonly #log: Logger;
@@ -76,11 +85,18 @@ class EtcdStore implements Store {
   readonly #stopping = new AbortController();
   #closed = false;
 
-  constructor(client: Etcd3, options: EtcdStoreOptions) {
-    this.#client = client;
+  constructor(open: (endpoint: string) => Etcd3, options: EtcdStoreOptions) {
+    const root = options.prefix ?? '/flotilla';
     this.#options = options;
-    this.#keys = new EtcdKeys(options.prefix ?? '/flotilla');
+    this.#keys = new EtcdKeys(root);
     this.#timeoutMs = options.timeoutMs ?? 5_000;
+    this.#members = new EtcdMembers({
+      endpoints: options.endpoints,
+      open,
+      timeoutMs: this.#timeoutMs,
+      probe: ({ client, call }) => client.kv.range(this.#headRange(), call),
+    });
+    this.#receipts = new EtcdReceipts({ root: `${root}#`, grantLease: (ttlSeconds) => this.#grant(ttlSeconds) });
     this.#log = options.log ?? silentLogger;
     this.#commitSeconds = this.#register(options.metrics);
     void this.#probeForever();
@@ -114,9 +130,11 @@ class EtcdStore implements Store {
       operations.map(async (operation) => this.#keys.toRequest(operation, await this.#leaseOf(operation))),
     );
     const compare = conditions.map((condition) => this.#keys.toCompare(condition));
-    const done = await this.#call(() => this.#client.kv.txn({ compare, success, failure: [] }, this.#deadline()));
+    const result = hasReceipt(conditions, operations)
+      ? await this.#commitOnce(compare, success)
+      : await this.#commitPlain(compare, success);
     this.#commitSeconds?.observe((performance.now() - startMs) / 1000);
-    return { committed: done.succeeded, revision: Number(done.header.revision) };
+    return result;
   }
 
   watch(prefix: string, options: WatchOptions): void {
@@ -126,9 +144,8 @@ class EtcdStore implements Store {
       return;
     }
     const watch = new EtcdWatch({
-      client: this.#client,
+      ...this.#members.best,
       keys: this.#keys,
-      endpoints: this.#options.endpoints,
       timeoutMs: this.#timeoutMs,
       prefix,
       options,
@@ -139,15 +156,14 @@ class EtcdStore implements Store {
   }
 
   async head(): Promise<number> {
-    // Linearizable: etcd asks its majority before it answers. A key that nobody has.
-    const key = this.#keys.of('/head');
-    const range = await this.#range({ key, keys_only: true });
+    // Linearizable: etcd asks its majority before it answers.
+    const range = await this.#range(this.#headRange());
     return Number(range.header.revision);
   }
 
   async compact(revision: number): Promise<void> {
     try {
-      await this.#call(() => this.#client.kv.compact({ revision }, this.#deadline()));
+      await this.#ask(({ client, call }) => client.kv.compact({ revision }, call), { hedgeMs: readHedgeMs });
     } catch (error) {
       if (error instanceof StoreCompacted) return; // somebody was faster
       throw error;
@@ -159,7 +175,7 @@ class EtcdStore implements Store {
     this.#closed = true;
     this.#stopping.abort();
     for (const watch of [...this.#watches]) watch.end(storeClosed());
-    this.#client.close();
+    this.#members.close();
   }
 
   #page(prefix: string, limit: number, atRevision = 0, startAfter = ''): Promise<IRangeResponse> {
@@ -169,15 +185,47 @@ class EtcdStore implements Store {
     return this.#range({ key, range_end, limit, revision: atRevision });
   }
 
-  /** A read may be tried again at another member. */
-  async #range(request: IRangeRequest): Promise<IRangeResponse> {
-    for (let tries = 1; ; tries++) {
-      try {
-        return await this.#call(() => this.#client.kv.range(request, this.#deadline()), Number(request.revision ?? 0));
-      } catch (error) {
-        const isPassing = hasCode(error, 'StoreUnavailable') && error.retryable && !this.#closed;
-        if (!isPassing || tries > this.#options.endpoints.length) throw error;
+  #headRange(): IRangeRequest {
+    return { key: this.#keys.of('/head'), keys_only: true }; // nobody has it
+  }
+
+  #range(request: IRangeRequest): Promise<IRangeResponse> {
+    const atRevision = Number(request.revision ?? 0);
+    return this.#ask(({ client, call }) => client.kv.range(request, call), { hedgeMs: readHedgeMs, atRevision });
+  }
+
+  /** What takes no revision, or has no room for a receipt: made at most once, and its outcome unknown when no answer comes. */
+  async #commitPlain(compare: ICompare[], success: IRequestOp[]): Promise<CommitResult> {
+    const hedgeMs = success.length === 0 ? readHedgeMs : undefined;
+    const txn = { compare, success, failure: [] };
+    const done = await this.#ask(({ client, call }) => client.kv.txn(txn, call), { hedgeMs });
+    return { committed: done.succeeded, revision: Number(done.header.revision) };
+  }
+
+  /** Asked for at several members if need be, made once, and its outcome known as soon as one of them answers. */
+  async #commitOnce(compare: ICompare[], success: IRequestOp[]): Promise<CommitResult> {
+    const receipt = await this.#receipts.take();
+    const whole = { compare: [compareReceipt(receipt), ...compare], success: [...success, putReceipt(receipt)] };
+    let tries = 0;
+    const ask = () =>
+      this.#ask(
+        ({ client, call }) => {
+          tries += 1;
+          return client.kv.txn({ ...whole, failure: [onConflict(receipt, tries)] }, call);
+        },
+        { hedgeMs: commitHedgeMs },
+      );
+    for (;;) {
+      const answer = await ask();
+      const verdict = verdictOf(receipt, answer);
+      const revision = Number(answer.header.revision);
+      if (verdict.type === 'unknown') throw lostReceipt(this.#options.endpoints);
+      if (verdict.type === 'made') {
+        if (tries === 1) this.#receipts.give(receipt, verdict.revision);
+        return { committed: true, revision: verdict.revision };
       }
+      if (tries === 1) this.#receipts.give(receipt, receipt.modRevision);
+      if (tries === 1 || verdict.isFinal) return { committed: false, revision };
     }
   }
 
@@ -187,27 +235,33 @@ class EtcdStore implements Store {
    */
   async #leaseOf(operation: Operation): Promise<string | undefined> {
     if (operation.type === 'delete' || operation.ttlSeconds === undefined) return undefined;
-    const { ttlSeconds } = operation;
-    const lease = await this.#call(() => this.#client.leaseClient.leaseGrant({ TTL: ttlSeconds }, this.#deadline()));
-    return lease.ID;
+    return await this.#grant(operation.ttlSeconds);
   }
 
-  async #call<Result>(run: () => Promise<Result>, atRevision = 0): Promise<Result> {
+  async #grant(ttlSeconds: number): Promise<string> {
+    const request = { TTL: ttlSeconds };
+    const { ID } = await this.#ask(({ client, call }) => client.leaseClient.leaseGrant(request, call), {
+      hedgeMs: commitHedgeMs,
+    });
+    return ID;
+  }
+
+  async #ask<Result>(
+    run: (one: EtcdTry) => Promise<Result>,
+    { hedgeMs, atRevision = 0 }: AskOptions & { readonly atRevision?: number },
+  ): Promise<Result> {
     this.#assertOpen();
     try {
-      return await run();
+      return await this.#members.ask(run, { hedgeMs });
     } catch (error) {
       if (this.#closed) throw storeClosed();
       // The number is not in the error: what was asked for is the only bound known.
       if (isCompactedError(error)) throw new StoreCompacted(atRevision + 1);
       if (isFutureError(error))
         throw atRevision > 0 ? futureRevision(atRevision, await this.head()) : futureCompaction();
+      if (/lease not found/.test(messageOf(error))) this.#receipts.forgetLease();
       throw etcdError(error, this.#options.endpoints);
     }
-  }
-
-  #deadline() {
-    return { deadline: Date.now() + this.#timeoutMs };
   }
 
   async #compactForever(everyMs: number): Promise<void> {
@@ -245,6 +299,17 @@ class EtcdStore implements Store {
     metrics.gauge('flotilla_store_watches', 'Watches on the store.', () => this.#watches.size);
     return metrics.histogram('flotilla_store_commit_seconds', 'From the call of commit to its durable end.');
   }
+}
+
+/** A change that takes a revision in any case can leave one; etcd takes no more conditions or operations than this. */
+function hasReceipt(conditions: readonly Condition[], operations: readonly Operation[]): boolean {
+  if (Math.max(conditions.length, operations.length) >= storeLimits.operationsPerCommit) return false;
+  return operations.some(({ type, key }) => type === 'put' || conditions.some((one) => one.key === key));
+}
+
+function lostReceipt(endpoints: readonly string[]): FlotillaError {
+  const message = `etcd at ${endpoints.join(', ')} no longer knows whether a change was made: this process stood still for too long`;
+  return new FlotillaError('StoreUnavailable', message, { retryable: true, hint: 'look before you try again' });
 }
 
 function futureCompaction(): FlotillaError {
