@@ -17,6 +17,8 @@ import { openIdentity } from './auth/identity.ts';
 import { startNodeKeys } from './auth/node-keys.ts';
 import { ensureOwnerToken } from './auth/owner-token.ts';
 import { createPrivateFile, readIfThere } from './auth/private-file.ts';
+import { ensureDefaultRoles } from './auth/rbac/ensure-default-roles.ts';
+import { createRoleSource } from './auth/rbac/role-source.ts';
 import { loadServerCertificate, startServerCertificateRenewal } from './auth/server-certificate.ts';
 import { mintToken } from './auth/tokens.ts';
 import { startWatchCache } from './cache/watch-cache.ts';
@@ -35,11 +37,12 @@ import {
   type ServerOptions,
   urlOf,
 } from './options.ts';
-import { ensureNamespaces } from './registry/bootstrap.ts';
+import { ensureGrids, ensureNamespaces } from './registry/bootstrap.ts';
 import { createCipher } from './registry/cipher.ts';
 import { createObjectCodec } from './registry/object-codec.ts';
 import { createRegistry } from './registry/registry.ts';
 import { readResourceVersions } from './registry/resource-version.ts';
+import { createAskPeers } from './sessions/ask-peers.ts';
 import { createLivenessServer } from './sessions/liveness-server.ts';
 import { createNodeTunnels } from './sessions/node-sessions.ts';
 import { createPodStreams, sendNodeMetrics } from './sessions/pod-streams.ts';
@@ -95,7 +98,9 @@ export async function assembleServer(
   const tokenIssuer = (token: Token) => mintToken(token, identity.caHash);
   const registry = createRegistry({ store, cache, codec, clock, metrics, tokenIssuer });
   await ensureNamespaces(registry);
+  await ensureGrids(registry, [defaultGrid]);
   const clientFor = (grid: string) => createInProcessClient({ registry, cache, grid });
+  for (const grid of grids) await ensureDefaultRoles(clientFor(grid));
 
   const nodeKeys = await startNodeKeys({
     store,
@@ -107,8 +112,11 @@ export async function assembleServer(
     },
   });
   stops.push(nodeKeys.stop);
+  const roles = createRoleSource(cache);
+  stops.push(roles.stop);
   const authorizer = createAuthorizer({
     pods: cache,
+    roles,
     find: (grid, kind, namespace, name) => cache.get(grid, kind, namespace, name)?.object,
   });
 
@@ -143,7 +151,7 @@ export async function assembleServer(
       cache,
       authorizer,
       audit,
-      podStreams: createPodStreams(tunnels, log),
+      podStreams: createPodStreams({ tunnels, metrics, clock, log }),
       version: options.version,
       metrics,
       log,
@@ -203,6 +211,7 @@ export async function assembleServer(
     identity: isShared ? `${serverId}-${randomBytes(4).toString('hex')}` : serverId,
     clientFor,
     liveness,
+    askPeers: createAskPeers(tunnels),
     grids: [defaultGrid],
     failoverAfterMs: options.failoverAfterMs,
     podRange: options.podRange,

@@ -1,15 +1,19 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 import type { Duplex } from 'node:stream';
+import type { PolicyRule } from 'kubernetes-types/rbac/v1.js';
 import type { Kind } from '../resources/kind.ts';
 import type { Pod } from '../resources/kinds.ts';
 import type { ApiObject } from '../resources/object.ts';
 
 /** Who asks. From a client certificate, a bearer token, or the server itself. */
 export interface User {
-  /** `flotilla:admin`, `system:node:h1`, `system:join:<token id>`, `system:controller:<name>`. */
+  /** `flotilla:admin`, `system:node:h1`, `system:serviceaccount:<namespace>:<name>`, `system:join:<token id>`. */
   readonly name: string;
   readonly groups: readonly string[];
+  readonly uid?: string;
+  /** Such as the pod that a service account's token was made for. */
+  readonly extra?: Readonly<Record<string, readonly string[]>>;
   /** The only grid this user may touch; absent: all. */
   readonly grid?: string;
 }
@@ -18,6 +22,8 @@ export interface User {
 export interface RequestContext {
   readonly requestId: string;
   readonly user: User;
+  /** Who really asks, when `user` is whom he asks to be taken for (`kubectl --as`). */
+  readonly impersonator?: string;
   readonly grid: string;
   readonly sourceAddress: string;
   readonly userAgent: string;
@@ -43,11 +49,42 @@ export interface Attributes {
   readonly object?: ApiObject;
 }
 
+/** What may be asked about: kinds that are served, and names of Kubernetes' that only rules know (`users`, `groups`). */
+export type ResourceType = Pick<Kind, 'group' | 'plural' | 'namespaced'>;
+
+/** The same for verbs that no request has (`impersonate`, `bind`, `escalate`) and for what is only asked about. */
+export interface AccessQuestion extends Omit<Attributes, 'verb' | 'kind'> {
+  readonly verb: string;
+  readonly kind: ResourceType;
+}
+
+/** A path that is no object: `/metrics`, `/apis`. */
+export interface PathQuestion {
+  readonly grid: string;
+  /** The method in lower case. */
+  readonly verb: string;
+  readonly path: string;
+}
+
+/** What somebody may do in a namespace, as rules. */
+export interface UserRules {
+  readonly rules: readonly PolicyRule[];
+  /** Roles that bindings name and that are not there. */
+  readonly problems: readonly string[];
+  /** He may do more than the rules say. */
+  readonly isIncomplete: boolean;
+}
+
 export type Decision = { readonly allowed: true } | { readonly allowed: false; readonly reason: string };
 
 /** Asked before every access to an object; for writes by nodes a second time with the object that would be written. */
 export interface Authorizer {
-  authorize(user: User, attributes: Attributes): Decision;
+  authorize(user: User, question: AccessQuestion): Decision;
+  authorizePath(user: User, question: PathQuestion): Decision;
+  /** `namespace` '': what holds in the whole grid. */
+  rulesOf(user: User, grid: string, namespace: string): UserRules;
+  /** Of a role; undefined: there is none. `namespace` '': a ClusterRole. */
+  rulesOfRole(grid: string, namespace: string, name: string): readonly PolicyRule[] | undefined;
 }
 
 /** Fast look-ups in the watch caches that authorization needs. */
@@ -60,6 +97,8 @@ export interface PodIndex {
 export interface AuditRecord {
   readonly requestId: string;
   readonly user: string;
+  /** Whom `user` asked to be taken for. */
+  readonly impersonated?: string;
   readonly sourceAddress: string;
   readonly userAgent: string;
   readonly verb: string;
@@ -78,28 +117,33 @@ export interface AuditSink {
 /** `/api`, `/apis`, `/openapi`, `/version`, `/healthz` … below an already stripped `/grids/<grid>`. Never throws. */
 export interface KubeHandler {
   handle(context: RequestContext, request: HttpRequest, response: HttpResponse, path: URL): Promise<void>;
-  /** `exec` over WebSocket: an HTTP/1.1 upgrade. */
+  /** exec, attach and portforward: an HTTP/1.1 upgrade. */
   upgrade(context: RequestContext, request: IncomingMessage, socket: Duplex, head: Buffer, path: URL): Promise<void>;
+}
+
+/** A request to leave HTTP for a stream to a pod: an HTTP/1.1 upgrade to WebSocket or SPDY/3.1. */
+export interface PodUpgrade {
+  readonly subresource: 'exec' | 'attach' | 'portforward';
+  readonly path: URL;
+  readonly request: IncomingMessage;
+  readonly socket: Duplex;
+  readonly head: Buffer;
 }
 
 /** Subresources of pods that are streams from the pod's agent; implemented over the tunnel. */
 export interface PodStreams {
   /** Answers on `response` itself, errors as a Status. */
   logs(context: RequestContext, pod: Pod, path: URL, response: HttpResponse): Promise<void>;
-  exec(
-    context: RequestContext,
-    pod: Pod,
-    path: URL,
-    request: IncomingMessage,
-    socket: Duplex,
-    head: Buffer,
-  ): Promise<void>;
+  /** Answers on the socket itself, errors as a Status. */
+  upgrade(context: RequestContext, pod: Pod, upgrade: PodUpgrade): Promise<void>;
 }
 
 /** Who is alive, as this server hears it; read by the node lifecycle controller. */
 export interface Liveness {
   /** Monotonic milliseconds of the newest ping of a node in any session with this server; undefined: never heard. */
   lastHeardMs(grid: string, nodeName: string): number | undefined;
+  /** The node's newest session came from this server's own machine. */
+  isLocal(grid: string, nodeName: string): boolean;
   /** Called when a session of a node begins or ends. */
   onChange(listener: (grid: string, nodeName: string) => void): () => void;
 }

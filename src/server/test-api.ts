@@ -59,11 +59,19 @@ export interface WatchLine {
   readonly object: any;
 }
 
+/** Everybody may do everything. */
+export const allowAll: Authorizer = {
+  authorize: () => ({ allowed: true }),
+  authorizePath: () => ({ allowed: true }),
+  rulesOf: () => ({ rules: [{ verbs: ['*'], apiGroups: ['*'], resources: ['*'] }], problems: [], isIncomplete: false }),
+  rulesOfRole: () => [],
+};
+
 const noStreams: PodStreams = {
   logs: async () => {
     throw new Error('this test has no pod streams');
   },
-  exec: async () => {
+  upgrade: async () => {
     throw new Error('this test has no pod streams');
   },
 };
@@ -81,7 +89,7 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
   const handler = createKubeHandler({
     registry,
     cache,
-    authorizer: options.authorizer ?? { authorize: () => ({ allowed: true }) },
+    authorizer: options.authorizer ?? allowAll,
     audit: { write: (record) => void audited.push(record) },
     podStreams: options.podStreams ?? noStreams,
     metrics,

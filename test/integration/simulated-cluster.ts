@@ -13,6 +13,7 @@ import { createObjectCodec } from '../../src/server/registry/object-codec.ts';
 import { createRegistry } from '../../src/server/registry/registry.ts';
 import { readResourceVersions } from '../../src/server/registry/resource-version.ts';
 import type { KubeHandler } from '../../src/server/request.ts';
+import { allowAll } from '../../src/server/test-api.ts';
 import { createMemoryStore } from '../../src/store/memory.ts';
 
 export interface SimulatedCluster {
@@ -59,11 +60,13 @@ export async function startSimulatedCluster(options: ClusterOptions = {}): Promi
       grids: ['main'],
       liveness: {
         lastHeardMs: (_grid, node) => heard.get(node),
+        isLocal: () => false,
         onChange: (listener) => {
           listeners.add(listener);
           return () => listeners.delete(listener);
         },
       },
+      askPeers: async (_grid, _node, addresses) => new Map(addresses.map((address) => [address, false])),
       settings: { failoverAfterMs: options.failoverAfterMs ?? 10_000, podRange: '10.80.0.0/12', nodePrefixLength: 24 },
       log: options.log ?? silentLogger,
       metrics,
@@ -115,9 +118,9 @@ export async function startSimulatedCluster(options: ClusterOptions = {}): Promi
     registry,
     cache,
     metrics,
-    authorizer: { authorize: () => ({ allowed: true }) },
+    authorizer: allowAll,
     audit: { write: () => {} },
-    podStreams: { logs: noStreams, exec: noStreams },
+    podStreams: { logs: noStreams, upgrade: noStreams },
     version: '0.1.0',
   });
 

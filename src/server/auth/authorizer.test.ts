@@ -6,6 +6,7 @@ import * as kinds from '../../resources/kinds.ts';
 import type { ApiObject } from '../../resources/object.ts';
 import type { Attributes, User } from '../request.ts';
 import { createAuthorizer } from './authorizer.ts';
+import { RoleIndex } from './rbac/role-index.ts';
 
 const admin: User = { name: 'flotilla:admin', groups: ['system:masters'] };
 const h1: User = { name: 'system:node:h1', groups: ['system:nodes'], grid: 'main' };
@@ -79,6 +80,7 @@ const authorizer = createAuthorizer({
     pod: (grid, namespace, name) =>
       grid === 'main' && namespace === 'shop' ? pods.find((one) => one.metadata.name === name) : undefined,
   },
+  roles: { of: () => new RoleIndex() },
   find: (_grid, kind, namespace, name) => stored[`${resourceNameOf(kind)}/${namespace ?? ''}/${name}`],
 });
 

@@ -1,5 +1,6 @@
 import type { Kind } from '../../resources/kind.ts';
 import type { ApiObject } from '../../resources/object.ts';
+import { escalationProblem } from '../auth/rbac/escalation.ts';
 import { forbidden } from '../registry/api-errors.ts';
 import type { Call } from '../registry/call.ts';
 import type { Attributes, Authorizer, RequestContext } from '../request.ts';
@@ -61,11 +62,16 @@ export function admission(
   context: RequestContext,
   attributes: Attributes,
 ): NonNullable<Call['admit']> {
-  return (object: ApiObject) => requireAllowed(authorizer, context, { ...attributes, object });
+  const { kind } = attributes;
+  return (object: ApiObject, old: ApiObject | undefined) => {
+    requireAllowed(authorizer, context, { ...attributes, object });
+    if (attributes.subresource) return;
+    const problem = escalationProblem(authorizer, { user: context.user, grid: context.grid, kind, object, old });
+    if (problem !== undefined) throw forbidden(kind, object.metadata.name, problem);
+  };
 }
 
-/** `pods` or `pods/log`, as the audit trail writes it apart. */
 export function isMutating(verb: Attributes['verb'], kind: Kind, subresource: string | undefined): boolean {
-  if (verb === 'get') return kind.plural === 'pods' && subresource === 'exec';
+  if (verb === 'get') return kind.plural === 'pods' && ['exec', 'attach', 'portforward'].includes(subresource ?? '');
   return verb !== 'list' && verb !== 'watch';
 }

@@ -4,7 +4,7 @@ import { gunzipSync } from 'node:zlib';
 import { FlotillaError } from '../../lib/errors.ts';
 import type { ConfigMap } from '../../resources/kinds.ts';
 import { createMemoryStore } from '../../store/memory.ts';
-import { startTestApi, type TestApi, type TestCall } from '../test-api.ts';
+import { allowAll, startTestApi, type TestApi, type TestCall } from '../test-api.ts';
 
 let api: TestApi;
 before(async () => {
@@ -438,6 +438,7 @@ test('questions about oneself', async () => {
 test('changes and refusals are audited, reads are not, bodies never', async () => {
   const denied = await startTestApi({
     authorizer: {
+      ...allowAll,
       authorize: (_user, { verb }) => (verb === 'list' ? { allowed: false, reason: 'no lists' } : { allowed: true }),
     },
   });

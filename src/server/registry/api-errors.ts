@@ -5,7 +5,7 @@ import { StoreCompacted } from '../../store/port.ts';
 
 // Refusals in Kubernetes' own words: its clients compare reasons, its users know the sentences.
 
-export function notFound(kind: Kind, name: string): ApiError {
+export function notFound(kind: Pick<Kind, 'group' | 'plural'>, name: string): ApiError {
   const message = `${resourceNameOf(kind)} "${name}" not found`;
   return new ApiError({ code: 404, reason: 'NotFound', message, details: details(kind, name) });
 }
@@ -23,7 +23,7 @@ export function conflict(kind: Kind, name: string, why: string = staleMessage): 
   return new ApiError({ code: 409, reason: 'Conflict', message, details: details(kind, name) });
 }
 
-export function forbidden(kind: Kind, name: string | undefined, why: string, cause?: string): ApiError {
+export function forbidden(kind: Pick<Kind, 'group' | 'plural'>, name: string | undefined, why: string, cause?: string): ApiError {
   const object = name === undefined || name === '' ? '' : ` "${name}"`;
   const causes = cause === undefined ? {} : { causes: [{ reason: cause, message: why }] };
   return new ApiError({
@@ -118,6 +118,6 @@ export function asApiError(thrown: unknown): ApiError | undefined {
   return undefined;
 }
 
-function details(kind: Kind, name: string): { name: string; group?: string; kind: string } {
+function details(kind: Pick<Kind, 'group' | 'plural'>, name: string): { name: string; group?: string; kind: string } {
   return { name, ...(kind.group === '' ? {} : { group: kind.group }), kind: kind.plural };
 }
