@@ -90,6 +90,16 @@ export class Watcher {
     return seen;
   }
 
+  /** There may be something to take. */
+  get hasNews(): boolean {
+    return !this.isInitialDone || this.#ring.end > this.#position;
+  }
+
+  /** Calls `wake` whenever something may have come; instead of `wait`. */
+  onNews(wake: () => void): void {
+    this.#wake = wake;
+  }
+
   /** Resolves true when there may be something to take, false after `timeoutMs`; rejects when `signal` aborts. */
   wait(signal: AbortSignal, timeoutMs?: number): Promise<boolean> {
     if (this.#ring.end > this.#position || !this.isInitialDone) return Promise.resolve(true);

@@ -3,6 +3,7 @@ import { type Logger, silentLogger } from '../../lib/log.ts';
 import type { Counter, Metrics } from '../../lib/metrics.ts';
 import { ApiError } from '../../resources/api-error.ts';
 import type { WatchCache } from '../cache/watch-cache.ts';
+import { WatchTurns } from '../cache/watch-turns.ts';
 import { writeStatus, writeStatusToSocket } from '../http/write-status.ts';
 import { asApiError, methodNotAllowed, unknownPath } from '../registry/api-errors.ts';
 import type { Registry } from '../registry/registry.ts';
@@ -124,7 +125,8 @@ class KubeRequests {
     const { registry, cache, authorizer, podStreams, metrics, clock = systemClock } = options;
     const help = 'Time from hearing of a change to handing it to the connection of a watcher.';
     const deliverySeconds = metrics.histogram('flotilla_watch_delivery_seconds', help);
-    this.#dependencies = { registry, cache, authorizer, podStreams, clock, deliverySeconds };
+    const turns = new WatchTurns(clock);
+    this.#dependencies = { registry, cache, authorizer, podStreams, clock, deliverySeconds, turns };
   }
 
   async handle(exchange: Exchange, asked: Asked): Promise<void> {

@@ -27,6 +27,12 @@ test('an encrypted kind is not readable in the store and comes back with the ver
   assert.throws(() => codec.decode(configMaps, key.replace('/c', '/d'), bytes, 5), /cannot decrypt/);
 });
 
+test('what was just sealed here comes back the same without being opened, and only under its key', () => {
+  const bytes = codec.encode(configMaps, key, configMap);
+  assert.deepEqual(codec.decode(configMaps, key, bytes, 5), codec.decode(configMaps, key, Buffer.from(bytes), 5));
+  assert.throws(() => codec.decode(configMaps, key.replace('/c', '/d'), bytes, 5), /cannot decrypt/);
+});
+
 test('other kinds are JSON with their storage version and no resourceVersion', () => {
   const namespace: Namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'n', resourceVersion: '3' } };
   const bytes = codec.encode(namespaces, '/o/main/core/namespaces/n', namespace);

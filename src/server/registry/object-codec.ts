@@ -15,20 +15,31 @@ export interface ObjectCodec {
 
 /** Kinds marked `encrypted` are `{"v":…,"e":"<sealed>"}`; what is sealed is the JSON of the object. */
 export function createObjectCodec(cipher: Cipher, versions: ResourceVersions): ObjectCodec {
+  /** What was sealed here a moment ago comes back through the watch: the same bytes need not be opened. */
+  const sealedHere = new WeakMap<Uint8Array, { readonly key: string; readonly v: number; readonly json: string }>();
   return {
     versions,
     encode: (kind, key, object) => {
       const { v, o } = toStored(kind, object);
-      const form = kind.encrypted ? { v, e: cipher.seal(key, JSON.stringify(o)) } : { v, o };
-      return Buffer.from(JSON.stringify(form));
+      if (!kind.encrypted) return Buffer.from(JSON.stringify({ v, o }));
+      const json = JSON.stringify(o);
+      const value = Buffer.from(`{"v":${v},"e":"${cipher.seal(key, json)}"}`);
+      sealedHere.set(value, { key, v, json });
+      return value;
     },
     decode: (kind, key, value, revision) => {
+      const own = sealedHere.get(value);
+      if (own?.key === key) return decoded(kind, { v: own.v, o: parse(key, own.json) }, revision);
       const form = parse(key, Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString()) as Form;
       const stored = typeof form.e === 'string' ? { v: form.v, o: parse(key, cipher.open(key, form.e)) } : form;
-      const object = fromStored(kind, stored);
-      return { ...object, metadata: { ...object.metadata, resourceVersion: versions.format(revision) } };
+      return decoded(kind, stored, revision);
     },
   };
+
+  function decoded(kind: Kind, stored: unknown, revision: number): ApiObject {
+    const object = fromStored(kind, stored);
+    return { ...object, metadata: { ...object.metadata, resourceVersion: versions.format(revision) } };
+  }
 }
 
 interface Form {

@@ -1,0 +1,119 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openLoadConnection } from './load-connection.ts';
+
+export interface ServerProcessOptions {
+  /** Kept when the process ends. Default: a new one, removed with the process. */
+  readonly dataDirectory?: string;
+  /** Node writes a CPU profile into this directory when the server ends. */
+  readonly profileDirectory?: string;
+  readonly showLog?: boolean;
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+/** `flotilla server` in a process of its own, on loopback, with SQLite. */
+export interface ServerProcess {
+  readonly url: string;
+  readonly caCertificate: string;
+  readonly adminToken: string;
+  readonly dataDirectory: string;
+  readonly pid: number;
+  /** From the start of the process until it answered `/readyz`. */
+  readonly readyMs: number;
+  /** Proportional share of memory, and what of it is anonymous. */
+  memory(): { readonly pssBytes: number; readonly anonymousBytes: number };
+  /** SIGTERM; resolves with the exit code. */
+  stop(): Promise<number | null>;
+}
+
+const startTimeoutMs = 120_000;
+
+export async function startServerProcess(options: ServerProcessOptions = {}): Promise<ServerProcess> {
+  const own = options.dataDirectory === undefined;
+  const dataDirectory = options.dataDirectory ?? mkdtempSync(join(tmpdir(), 'flotilla-bench-server-'));
+  const port = await freePort();
+  const startedMs = performance.now();
+  const main = new URL('../src/cli/main.ts', import.meta.url).pathname;
+  const profile =
+    options.profileDirectory === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${options.profileDirectory}`];
+  const child = spawn(
+    process.execPath,
+    [
+      '--disable-warning=ExperimentalWarning',
+      ...profile,
+      main,
+      'server',
+      '--data',
+      dataDirectory,
+      '--listen',
+      `127.0.0.1:${port}`,
+    ],
+    {
+      stdio: ['ignore', 'ignore', options.showLog === true ? 'inherit' : 'ignore'],
+      env: { ...process.env, ...options.environment },
+    },
+  );
+  const url = `https://127.0.0.1:${port}`;
+  await ready(child, url, dataDirectory);
+  const readyMs = performance.now() - startedMs;
+  const exited = once(child, 'exit') as Promise<[number | null]>;
+  return {
+    url,
+    caCertificate: readFileSync(join(dataDirectory, 'identity', 'ca.crt'), 'utf8'),
+    adminToken: readFileSync(join(dataDirectory, 'admin.token'), 'utf8').trim(),
+    dataDirectory,
+    pid: child.pid ?? 0,
+    readyMs,
+    memory: () => memoryOf(child.pid ?? 0),
+    stop: async () => {
+      child.kill('SIGTERM');
+      const [code] = await exited;
+      if (own) rmSync(dataDirectory, { recursive: true, force: true });
+      return code;
+    },
+  };
+}
+
+async function ready(child: ChildProcess, url: string, dataDirectory: string): Promise<void> {
+  const endMs = performance.now() + startTimeoutMs;
+  while (performance.now() < endMs) {
+    if (child.exitCode !== null) throw new Error(`the server ended with ${child.exitCode}`);
+    if (await answers(url, dataDirectory)) return;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  child.kill('SIGKILL');
+  throw new Error('the server did not become ready');
+}
+
+async function answers(url: string, dataDirectory: string): Promise<boolean> {
+  try {
+    const caCertificate = readFileSync(join(dataDirectory, 'identity', 'ca.crt'), 'utf8');
+    readFileSync(join(dataDirectory, 'admin.token'));
+    const connection = await openLoadConnection({ url, caCertificate });
+    const { status } = await connection.request('GET', '/readyz');
+    connection.close();
+    return status === 200;
+  } catch {
+    return false;
+  }
+}
+
+function memoryOf(pid: number): { pssBytes: number; anonymousBytes: number } {
+  const text = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
+  const kib = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(text)?.[1] ?? 0);
+  return { pssBytes: kib('Pss') * 1024, anonymousBytes: kib('Pss_Anon') * 1024 };
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const address = probe.address();
+  probe.close();
+  await once(probe, 'close');
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}
