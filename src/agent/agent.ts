@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { PodDialer } from '../adapters/dialer/port.ts';
 import type { DnsServer, DnsZone } from '../adapters/dns/port.ts';
 import type { Overlay } from '../adapters/overlay/port.ts';
 import type { ContainerRuntime } from '../adapters/runtime/port.ts';
@@ -41,6 +42,7 @@ export interface AgentParts {
   readonly trustedInterfaces: readonly string[];
   readonly domain: string;
   readonly runtime: ContainerRuntime;
+  readonly dialer: PodDialer;
   readonly overlay: Overlay;
   readonly startDns: (address: string) => Promise<DnsServer>;
   readonly buildZone: (services: Iterable<Service>, slices: Iterable<EndpointSlice>) => DnsZone;
@@ -177,7 +179,7 @@ export async function startAgentParts(parts: AgentParts): Promise<RunningAgent> 
   const engine = watchEngine({ runtime, pods, network, reporter, log, clock });
 
   const renderMetrics = () => metrics.render();
-  const handler = createAgentApi(createPodApi({ pods, runtime, renderMetrics, clock, log }), log);
+  const handler = createAgentApi(createPodApi({ pods, runtime, dialer: parts.dialer, renderMetrics, clock, log }), log);
   const tunnel = connectTunnel({ servers: state.servers, credentials: identity.credentials, handler, clock, log });
   const liveness = connectLiveness({
     servers: state.servers,
@@ -207,6 +209,7 @@ export async function startAgentParts(parts: AgentParts): Promise<RunningAgent> 
       await pods.stop();
       await Promise.all([keeper.stop(), network.stop(), reporter.stop(), events.stop()]);
       await Promise.all([tunnel.stop(), liveness.stop()]);
+      parts.dialer.stop();
       client.close();
       lag.stop();
       log.info('agent stopped; containers go on', { node: nodeName });

@@ -1,5 +1,6 @@
 import { writeSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
+import { createPodDialer } from '../adapters/dialer/pod-dialer.ts';
 import { startDnsServer } from '../adapters/dns/server.ts';
 import { buildZone } from '../adapters/dns/zone.ts';
 import { createHostGateway } from '../adapters/overlay/host-gw.ts';
@@ -42,6 +43,7 @@ export async function startAgent(options: AgentOptions, signal?: AbortSignal): P
     trustedInterfaces: host.interfaceName === undefined ? [] : [host.interfaceName],
     domain: clusterDomain,
     runtime: createDockerRuntime({ log, ...(options.dockerSocket ? { socketPath: options.dockerSocket } : {}) }),
+    dialer: createPodDialer(),
     overlay: createHostGateway({ exec, log }),
     startDns: (address) =>
       startDnsServer({ addresses: [{ address, port: options.dnsPort ?? 53 }], domain: clusterDomain, log }),

@@ -46,7 +46,7 @@ export const container = message(
     imagePullPolicy: field(14, 'string', { allowed: ['Always', 'IfNotPresent', 'Never'] }),
     securityContext: field(15, securityContext),
     stdin: field(16, 'bool'),
-    stdinOnce: unsupported(17, 'leave it out', { type: 'bool' }),
+    stdinOnce: field(17, 'bool'),
     tty: field(18, 'bool'),
     envFrom: field(19, listOf(envFromSource)),
     terminationMessagePolicy: unsupported(20, 'leave it out', {
@@ -67,8 +67,8 @@ export const container = message(
 function pullPolicyByTag(object: JsonObject): void {
   if (object.imagePullPolicy || typeof object.image !== 'string') return;
   const [name = '', digest] = object.image.split('@');
-  const tag = /:([^:/]+)$/.exec(name)?.[1] ?? 'latest';
-  object.imagePullPolicy = digest === undefined && tag === 'latest' ? 'Always' : 'IfNotPresent';
+  const tag = /:([^:/]+)$/.exec(name)?.[1] ?? (digest === undefined ? 'latest' : undefined);
+  object.imagePullPolicy = tag === 'latest' ? 'Always' : 'IfNotPresent';
 }
 
 function validateContainer(one: Container, path: string, errors: FieldError[]): void {

@@ -55,7 +55,7 @@ export type StoredForm = Record<string, unknown>;
 export type Verb = 'create' | 'delete' | 'deletecollection' | 'get' | 'list' | 'patch' | 'update' | 'watch';
 
 export interface Subresource {
-  readonly name: 'status' | 'scale' | 'log' | 'exec' | 'binding' | 'eviction' | 'token';
+  readonly name: 'status' | 'scale' | 'log' | 'exec' | 'attach' | 'portforward' | 'binding' | 'eviction' | 'token';
   readonly verbs: readonly Verb[];
   /** What its path answers with. */
   readonly responseKind: { readonly group: string; readonly version: string; readonly kind: string };

@@ -1,4 +1,4 @@
-import type { Readable, Writable } from 'node:stream';
+import type { Duplex, Readable, Writable } from 'node:stream';
 
 /**
  * What an agent answers through the tunnel. A rejected promise becomes the answer's Status by the FlotillaError's code:
@@ -12,8 +12,23 @@ export interface AgentApi {
   /** Resolves when the command runs. When `signal` aborts, nobody reads it any more: end its input, then let it go. */
   exec(ref: ContainerRef, options: ExecOptions, signal: AbortSignal): Promise<ExecSession>;
 
+  /**
+   * Joins the container's own process; what it has written before is not shown, unless it waits for its first input
+   * (`stdinOnce`). Its exit code is 0: how the container ended is in the pod's status.
+   */
+  attach(ref: ContainerRef, options: AttachOptions, signal: AbortSignal): Promise<ExecSession>;
+
+  /** A connection to a TCP port of the pod, also to one on its own 127.0.0.1. Rejects with why both failed. */
+  forward(ref: ContainerRef, port: number, signal: AbortSignal): Promise<Duplex>;
+
+  /** Resolves when the pod has ended or left this node, or `signal` aborts. Throws at once when it does not run. */
+  lifetime(ref: ContainerRef, signal: AbortSignal): Promise<{ readonly ended: Promise<void> }>;
+
   /** The agent's metrics, Prometheus text. */
   metrics(): string | Promise<string>;
+
+  /** Calls addresses of other nodes; each with whether anything answered there. Takes a second or so. */
+  probe(addresses: readonly string[], signal: AbortSignal): Promise<Readonly<Record<string, boolean>>>;
 }
 
 export interface ContainerRef {
@@ -44,6 +59,8 @@ export interface ExecOptions {
   readonly stderr: boolean;
   readonly tty: boolean;
 }
+
+export type AttachOptions = Omit<ExecOptions, 'command'>;
 
 /** A running command; the runtime adapter's ExecSession is one. */
 export interface ExecSession {

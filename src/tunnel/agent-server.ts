@@ -1,10 +1,15 @@
 import { once } from 'node:events';
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
+import { isIP } from 'node:net';
 import { FlotillaError } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
 import type { AgentApi, ContainerRef, ExecOptions, LogsOptions } from './agent-api.ts';
 import { serveExec } from './exec-server.ts';
+import { serveForward } from './forward-server.ts';
 import { statusOf } from './status.ts';
+
+/** Of 64 nodes, each with a few addresses. */
+const maxProbed = 512;
 
 /** Answers one request that a server sends through the tunnel. Never throws. */
 export type AgentRequestHandler = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
@@ -42,12 +47,34 @@ async function answer(
     stream.end(text);
     return;
   }
+  if (route === 'GET probe') {
+    const addresses = url.searchParams.getAll('address');
+    const isFine = addresses.length <= maxProbed && addresses.every((address) => isIP(address) !== 0);
+    if (!isFine) throw new FlotillaError('Invalid', `address: at most ${maxProbed} IP addresses`);
+    const found = await api.probe(addresses, signal);
+    stream.respond({ ':status': 200, 'content-type': 'application/json' });
+    stream.end(JSON.stringify(found));
+    return;
+  }
   if (!namespace || !pod || !container) throw new FlotillaError('NotFound', `no such path: ${url.pathname}`);
   const ref: ContainerRef = { namespace, pod, container, requestId };
   if (route === 'GET logs') return await serveLogs(stream, await api.logs(ref, logsOptions(url), signal));
-  if (route !== 'POST exec') throw new FlotillaError('NotFound', `no such request: ${route}`);
-  const session = await api.exec(ref, execOptions(url), signal);
-  await serveExec(stream, session, signal);
+  switch (route) {
+    case 'POST exec':
+      return await serveExec(stream, await api.exec(ref, execOptions(url), signal), signal);
+    case 'POST attach':
+      return await serveExec(stream, await api.attach(ref, execOptions(url), signal), signal);
+    case 'POST forward':
+      return await serveForward(stream, await api.forward(ref, portOf(url), signal));
+    case 'GET lifetime': {
+      const { ended } = await api.lifetime(ref, signal);
+      stream.respond({ ':status': 200 });
+      await ended;
+      stream.end();
+      return;
+    }
+  }
+  throw new FlotillaError('NotFound', `no such request: ${route}`, { hint: 'Upgrade the agent' });
 }
 
 async function serveLogs(stream: ServerHttp2Stream, chunks: AsyncIterable<Uint8Array>): Promise<void> {
@@ -83,6 +110,12 @@ function execOptions({ searchParams: query }: URL): ExecOptions {
     stderr: isTrue(query, 'stderr'),
     tty: isTrue(query, 'tty'),
   };
+}
+
+function portOf({ searchParams: query }: URL): number {
+  const port = numberOf(query, 'port') ?? 0;
+  if (port < 1 || port > 65_535) throw new FlotillaError('Invalid', `port: ${port} is not between 1 and 65535`);
+  return port;
 }
 
 function isTrue(query: URLSearchParams, name: string): boolean {

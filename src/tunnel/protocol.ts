@@ -9,7 +9,7 @@
 export const protocolVersion = 1;
 
 /** What an agent or a server can do beyond the version's minimum; unknown ones are ignored. */
-export const capabilities = ['logs', 'exec'] as const;
+export const capabilities = ['logs', 'exec', 'attach', 'forward'] as const;
 
 export const livenessUpgrade = 'flotilla-liveness';
 export const tunnelUpgrade = 'flotilla-tunnel';
@@ -58,7 +58,7 @@ export type LivenessFromServer =
   /** The agent must not try again before somebody acts; the reason is for its log. */
   | { readonly type: 'refused'; readonly reason: string };
 
-export const pingIntervalMs = 1_000;
+export const pingIntervalMs = 500;
 /** No ping for so long: the session counts as silent from its last ping on. */
 export const connectTimeoutMs = 1_000;
 export const reconnectDelayMs = 500;
@@ -68,7 +68,12 @@ export const reconnectDelayMs = 500;
  * - `GET /logs/<namespace>/<pod>/<container>?follow&previous&tailLines&sinceSeconds&sinceTime&timestamps&limitBytes`
  *   → 200, plain text, flushed a chunk; errors: JSON Status with its code.
  * - `POST /exec/<namespace>/<pod>/<container>?command=…&stdin&stdout&stderr&tty` → 200, then frames both ways.
+ * - `POST /attach/<namespace>/<pod>/<container>?stdin&stdout&stderr&tty` → the same.
+ * - `POST /forward/<namespace>/<pod>/<container>?port=…` → 200, then the bytes of a TCP connection both ways; either side's end
+ *   goes on to the other.
+ * - `GET /lifetime/<namespace>/<pod>/<container>` → 200, and its end when the pod ends.
  * - `GET /metrics` → the agent's metrics.
+ * - `GET /probe?address=…` → 200, JSON: each address, and whether the host there answers this one.
  *
  * A frame of exec: 1 byte channel (Kubernetes' numbers), 4 bytes length big-endian, payload.
  */

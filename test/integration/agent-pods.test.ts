@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { PodStatus } from 'kubernetes-types/core/v1.js';
+import { createPodDialer } from '../../src/adapters/dialer/pod-dialer.ts';
 import { createDockerRuntime } from '../../src/adapters/runtime/docker.ts';
 import type { ContainerRuntime } from '../../src/adapters/runtime/port.ts';
 import { createPodApi } from '../../src/agent/api/agent-api.ts';
@@ -144,7 +145,14 @@ if (missing !== undefined) {
     it('have their log and their commands', async () => {
       const pods = await start(web({ command: ['/bin/sh', '-c', 'echo hello; sleep 1000'] }));
       await ready();
-      const served = createPodApi({ pods, runtime, renderMetrics: () => '', clock: systemClock, log: silentLogger });
+      const served = createPodApi({
+        pods,
+        runtime,
+        dialer: createPodDialer(),
+        renderMetrics: () => '',
+        clock: systemClock,
+        log: silentLogger,
+      });
       const ref = { namespace: 'shop', pod: 'web-1', container: 'web', requestId: 'r1' };
       const { signal } = new AbortController();
       const options = { follow: false, previous: false, timestamps: false, limitBytes: 4 };

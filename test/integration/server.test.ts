@@ -220,6 +220,10 @@ const api: AgentApi = {
       exitCode: async () => (what === 'exit' ? Number(argument) : 0),
     };
   },
+      probe: async (addresses) => Object.fromEntries(addresses.map((address) => [address, address === '10.0.0.9'])),
+  attach: () => Promise.reject(new Error('not here')),
+  forward: () => Promise.reject(new Error('not here')),
+  lifetime: () => Promise.reject(new Error('not here')),
   metrics: () => '',
 };
 

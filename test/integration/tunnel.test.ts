@@ -54,7 +54,8 @@ const stops: (() => unknown)[] = [];
 const hasNode = new Set<string>();
 const joinToken = { text: '' };
 const adminToken = { text: '' };
-const seen: { logs?: LogsOptions; aborted: number; sizes: string[]; requestIds: string[] } = {
+const seen: { logs?: LogsOptions; endPod: () => void; aborted: number; sizes: string[]; requestIds: string[] } = {
+  endPod: () => {},
   aborted: 0,
   sizes: [],
   requestIds: [],
@@ -94,6 +95,28 @@ const api: AgentApi = {
       exitCode: async () => code,
     };
   },
+  probe: async (addresses) => Object.fromEntries(addresses.map((address) => [address, address === '10.0.0.9'])),
+  attach: async (_ref, { stdin }) => {
+    const echo = stdin ? new PassThrough() : undefined;
+    return {
+      stdin: echo,
+      stdout: echo ?? Readable.from([]),
+      stderr: Readable.from([]),
+      resize: async () => {},
+      exitCode: async () => 0,
+    };
+  },
+  forward: async (_ref, port) => {
+    if (port !== 80)
+      throw new FlotillaError('Unavailable', `failed to connect to 10.0.0.1:${port}: connection refused`);
+    return new PassThrough();
+  },
+  lifetime: async (_ref, signal) => ({
+    ended: new Promise((resolve) => {
+      seen.endPod = resolve;
+      signal.addEventListener('abort', () => resolve());
+    }),
+  }),
   metrics: () => 'flotilla_agent_up 1\n',
 };
 
@@ -120,7 +143,7 @@ before(async () => {
   }
   const tunnels = createNodeTunnels(clock);
   liveness = createLivenessServer({ serverId: 's1', servers: () => [url], clock, log });
-  const streams: PodStreams = createPodStreams(tunnels, log);
+  const streams: PodStreams = createPodStreams({ tunnels, log });
   const podOf = (path: URL): Pod =>
     path.pathname.includes('/lost') ? { ...webPod, spec: { ...webPod.spec, nodeName: 'h9' } } : webPod;
   const front = createFront({
@@ -137,7 +160,13 @@ before(async () => {
         response.end(JSON.stringify({ user: context.user.name, grid: context.grid, path: path.pathname }));
       },
       upgrade: async (context, request, socket, head, path) =>
-        await streams.exec(context, podOf(path), path, request, socket, head),
+        await streams.upgrade(context, podOf(path), {
+          subresource: (['attach', 'portforward'] as const).find((one) => path.pathname.endsWith(`/${one}`)) ?? 'exec',
+          path,
+          request,
+          socket,
+          head,
+        }),
     },
     agents: createAgentEndpoints({
       identity,
@@ -424,13 +453,13 @@ test('exec: a client that reads slowly gets all of a large output', async () => 
 test('exec: what the agent refuses is the answer to the handshake', async () => {
   await assert.rejects(execute('command=missing'), /Unexpected server response: 400/);
   await assert.rejects(execute('x=1'), /Unexpected server response: 400/);
-  const spdy = await get('/api/v1/namespaces/shop/pods/web/exec?command=echo', {
+  const other = await get('/api/v1/namespaces/shop/pods/web/exec?command=echo', {
     ...bearer(),
     connection: 'Upgrade',
-    upgrade: 'SPDY/3.1',
+    upgrade: 'h2c',
   });
-  assert.equal(spdy.code, 400);
-  assert.match(spdy.body, /WebSocket only/);
+  assert.equal(other.code, 400);
+  assert.match(other.body, /neither websocket nor SPDY/);
 });
 
 test('an agent of another protocol version is told why and stays away', async () => {

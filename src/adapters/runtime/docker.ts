@@ -7,7 +7,7 @@ import { createDockerEngine, type DockerEngine } from './docker/docker-engine.ts
 import { watchEvents } from './docker/docker-events.ts';
 import { ensureDockerNetwork } from './docker/docker-network.ts';
 import { pullImage } from './docker/docker-pull.ts';
-import { openExec, openLogs } from './docker/docker-streams.ts';
+import { openAttach, openExec, openLogs } from './docker/docker-streams.ts';
 import { EngineRefusal } from './docker/engine-http.ts';
 import type { ContainerObservation, ContainerRuntime, ContainerSpec } from './port.ts';
 
@@ -96,6 +96,7 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
 
     logs: (containerId, logOptions, signal) => openLogs(engine, containerId, logOptions, signal),
     exec: (containerId, execOptions, signal) => openExec(engine, containerId, execOptions, signal),
+    attach: (containerId, attachOptions, signal) => openAttach(engine, containerId, attachOptions, signal),
     ensureNetwork: (network) => ensureDockerNetwork(engine, network),
 
     async ensureVolume(name, labels) {

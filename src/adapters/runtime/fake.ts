@@ -282,6 +282,18 @@ export function createFakeRuntime(): FakeRuntime {
         exitCode: async () => answer.exitCode,
       };
     },
+    async attach(id, options) {
+      call('attach', id);
+      const one = find(id);
+      if (!isRunning(one)) throw new FlotillaError('Conflict', `Container ${id} is not running`);
+      return {
+        stdin: options.stdin ? new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() }) : undefined,
+        stdout: Readable.from(options.withLog ? [Buffer.from(one.log)] : [], { objectMode: false }),
+        stderr: Readable.from([], { objectMode: false }),
+        resize: async () => {},
+        exitCode: async () => 0,
+      };
+    },
     async ensureNetwork(network) {
       call('ensureNetwork', network.name);
       networks.set(network.name, network);

@@ -38,6 +38,9 @@ export interface ContainerRuntime {
 
   exec(containerId: string, options: ExecOptions, signal: AbortSignal): Promise<ExecSession>;
 
+  /** Joins the container's own process. Its exit code is always 0: the container's is observed. */
+  attach(containerId: string, options: AttachOptions, signal: AbortSignal): Promise<ExecSession>;
+
   /** The pod network, with the subnet and gateway given; made again when it differs and is unused. */
   ensureNetwork(network: NetworkSpec): Promise<void>;
 
@@ -134,6 +137,8 @@ export interface ContainerSpec {
   readonly dropCapabilities?: readonly string[];
   readonly tty?: boolean;
   readonly openStdin?: boolean;
+  /** Its input ends with the first that attaches. */
+  readonly stdinOnce?: boolean;
   readonly extraHosts?: readonly string[];
 }
 
@@ -160,6 +165,12 @@ export interface ExecOptions {
   readonly tty: boolean;
   readonly stdin: boolean;
   readonly environment?: readonly string[];
+}
+
+export interface AttachOptions {
+  readonly stdin: boolean;
+  /** What it has written so far comes first. */
+  readonly withLog: boolean;
 }
 
 export interface ExecSession {

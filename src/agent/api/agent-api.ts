@@ -1,3 +1,4 @@
+import type { PodDialer } from '../../adapters/dialer/port.ts';
 import type { ContainerObservation, ContainerRuntime } from '../../adapters/runtime/port.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { FlotillaError } from '../../lib/errors.ts';
@@ -12,14 +13,17 @@ import { limitBytes } from './limit-bytes.ts';
 export interface AgentApiOptions {
   readonly pods: Pick<Pods, 'find'>;
   readonly runtime: ContainerRuntime;
+  readonly dialer: PodDialer;
   readonly renderMetrics: () => string;
   readonly clock: Clock;
   readonly log: Logger;
 }
 
+const lifetimePollMs = 500;
+
 /** What servers ask this node for through the tunnel. */
 export function createPodApi(options: AgentApiOptions): AgentApi {
-  const { runtime, clock, log } = options;
+  const { runtime, dialer, clock, log } = options;
 
   const recordOf = (ref: ContainerRef): PodRecord => {
     const record = options.pods.find(ref.namespace, ref.pod);
@@ -34,8 +38,7 @@ export function createPodApi(options: AgentApiOptions): AgentApi {
   return {
     async logs(ref, logsOptions, signal) {
       const container = logContainer(recordOf(ref), ref, logsOptions);
-      const fields = { pod: ref.pod, namespace: ref.namespace, requestId: ref.requestId };
-      log.info('logs', { ...fields, follow: logsOptions.follow });
+      log.info('logs', { ...fieldsOf(ref), follow: logsOptions.follow });
       const since = sinceOf(logsOptions, clock.wallMs());
       const stream = await runtime.logs(
         container.id,
@@ -50,14 +53,8 @@ export function createPodApi(options: AgentApiOptions): AgentApi {
       return limitBytes(stream.lines, logsOptions.limitBytes);
     },
     async exec(ref, execOptions, signal) {
-      const record = recordOf(ref);
-      const container = record.newest;
-      log.info('exec', { pod: ref.pod, namespace: ref.namespace, requestId: ref.requestId, tty: execOptions.tty });
-      if (!container || !isAlive(container)) {
-        throw new FlotillaError('Conflict', `container "${ref.container}" of pod ${ref.pod} is not running`, {
-          hint: 'Look at its state with `flotilla ps` and at its log',
-        });
-      }
+      const container = running(recordOf(ref), ref);
+      log.info('exec', { ...fieldsOf(ref), tty: execOptions.tty });
       if (execOptions.command.length === 0) throw new FlotillaError('Invalid', 'exec without a command');
       return runtime.exec(
         container.id,
@@ -70,9 +67,58 @@ export function createPodApi(options: AgentApiOptions): AgentApi {
         signal,
       );
     },
+    async attach(ref, { stdin, tty }, signal) {
+      const record = recordOf(ref);
+      const container = running(record, ref);
+      log.info('attach', { ...fieldsOf(ref), stdin, tty });
+      // Whoever comes first to a container that waits for its input wants all that it has said.
+      const { stdin: isOpen = false, stdinOnce: withLog = false } = record.pod?.spec.containers[0] ?? {};
+      return runtime.attach(container.id, { stdin: stdin && isOpen, withLog }, signal);
+    },
+    async forward(ref, port, signal) {
+      const { id: containerId, pid, addresses } = running(recordOf(ref), ref);
+      log.info('forward', { ...fieldsOf(ref), port });
+      const [address] = addresses;
+      return await dialer.dial(
+        { containerId, port, ...(pid === undefined ? {} : { pid }), ...(address === undefined ? {} : { address }) },
+        signal,
+      );
+    },
+    async lifetime(ref, signal) {
+      const record = recordOf(ref);
+      running(record, ref);
+      return { ended: untilOver(options, ref, record.uid, signal) };
+    },
     metrics: options.renderMetrics,
     probe: probeAddresses,
   };
+}
+
+function fieldsOf({ pod, namespace, requestId }: ContainerRef) {
+  return { pod, namespace, requestId };
+}
+
+function running({ newest }: PodRecord, ref: ContainerRef): ContainerObservation {
+  if (newest && isAlive(newest)) return newest;
+  throw new FlotillaError('Conflict', `container "${ref.container}" of pod ${ref.pod} is not running`, {
+    hint: 'Look at its state with `flotilla ps` and at its log',
+  });
+}
+
+/** A restarted container is still the same pod. */
+async function untilOver(
+  { pods, clock }: AgentApiOptions,
+  ref: ContainerRef,
+  uid: string,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    const record = pods.find(ref.namespace, ref.pod);
+    if (!record?.pod || record.uid !== uid) return;
+    const { newest } = record;
+    if (newest && hasEnded(newest) && !isRestarted(record.pod, newest)) return;
+    await clock.sleep(lifetimePollMs, signal).catch(() => {});
+  }
 }
 
 /** The newest attempt that started; `previous`: the newest that ended and was followed by another, or will be. */

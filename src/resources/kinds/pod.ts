@@ -19,10 +19,12 @@ export const pods = defineKind<Pod>({
   encrypted: true,
   subresources: [
     statusSubresource(identity),
+    { name: 'attach', verbs: ['create', 'get'], responseKind: coreKind('PodAttachOptions') },
     { name: 'binding', verbs: ['create'], responseKind: coreKind('Binding') },
     { name: 'eviction', verbs: ['create'], responseKind: { group: 'policy', version: 'v1', kind: 'Eviction' } },
     { name: 'exec', verbs: ['create', 'get'], responseKind: coreKind('PodExecOptions') },
     { name: 'log', verbs: ['get'], responseKind: coreKind('Pod') },
+    { name: 'portforward', verbs: ['create', 'get'], responseKind: coreKind('PodPortForwardOptions') },
   ],
   message: message('Pod', {
     metadata: field(1, objectMeta),

@@ -19,7 +19,7 @@ import type {
 import { attributesOf, isMutating } from './authorize.ts';
 import { apiGroup, discovery, discoveryContentType, discoveryForm, resourceList } from './discovery.ts';
 import { type Exchange, sendJson } from './exchange.ts';
-import { handleObjects, type ObjectDependencies, podForExec } from './objects.ts';
+import { handleObjects, type ObjectDependencies, podForStream, podStreamNames } from './objects.ts';
 import { handleReview } from './reviews.ts';
 import { parseRoute, type Route } from './route.ts';
 import { OpenApiDocuments, sendHealth, versionInfo } from './system-paths.ts';
@@ -64,9 +64,9 @@ export function createKubeHandler(options: KubeHandlerOptions): KubeHandler {
     upgrade: async (context, request, socket, head, path) => {
       const asked = new Asked(context, request, path);
       try {
-        const pod = await kube.podFor(context, asked);
+        const { pod, subresource } = await kube.podFor(context, asked);
         asked.report(audit, requests, 101);
-        await options.podStreams.exec(context, pod, path, request, socket, head);
+        await options.podStreams.upgrade(context, pod, { subresource, path, request, socket, head });
       } catch (thrown) {
         const error = visible(thrown, context, log);
         writeStatusToSocket(socket, error, context.requestId);
@@ -147,14 +147,17 @@ class KubeRequests {
     await this.#handleSystem(exchange, route);
   }
 
-  /** Only `pods/<name>/exec` is an upgrade. */
+  /** Only streams to pods are upgrades. The verb is always `create`: WebSocket clients GET what changes something. */
   async podFor(context: RequestContext, asked: Asked) {
     const route = parseRoute(asked.path.pathname);
-    if (route?.type !== 'object' || route.subresource !== 'exec') throw unknownPath();
+    if (route?.type !== 'object' || route.kind.plural !== 'pods') throw unknownPath();
+    const subresource = podStreamNames.find((one) => one === route.subresource);
+    if (!subresource) throw unknownPath();
     const attributes = attributesOf(context, route, 'POST', asked.path.searchParams);
     if (!attributes) throw methodNotAllowed();
     asked.attributes = attributes;
-    return await podForExec({ context }, this.#dependencies, route, attributes);
+    const pod = await podForStream({ context }, this.#dependencies, route, attributes);
+    return { pod, subresource };
   }
 
   async #handleSystem(

@@ -120,7 +120,7 @@ async function handleSubresource(
     const pod = (await registry.get(call, kind, ref)).object as Pod;
     return await podStreams.logs(exchange.context, pod, exchange.path, exchange.response);
   }
-  if (subresource === 'exec') throw badRequest('Upgrade request required');
+  if (podStreamNames.some((one) => one === subresource)) throw badRequest('Upgrade request required');
   if (subresource === 'binding' && method === 'POST')
     return await sendJson(exchange, await bindOne(write, ref), { code: 201 });
   if (subresource === 'scale') {
@@ -170,8 +170,11 @@ async function sendObject(exchange: Exchange, kind: Kind, object: Pod | object, 
   await sendJson(exchange, tableOf(kind, [one], answer, options), { code });
 }
 
-/** The pod of an exec request, after the question whether it may be asked. */
-export async function podForExec(
+/** Subresources of pods that are served after an upgrade only. */
+export const podStreamNames = ['exec', 'attach', 'portforward'] as const;
+
+/** The pod of such a request, after the question whether it may be asked. */
+export async function podForStream(
   exchange: Pick<Exchange, 'context'>,
   { authorizer, registry }: ObjectDependencies,
   route: ObjectRoute,

@@ -10,7 +10,7 @@ const maxErrorBytes = 65_536;
 
 export interface AgentRequest {
   readonly method: 'GET' | 'POST';
-  readonly verb: 'logs' | 'exec';
+  readonly verb: 'logs' | 'exec' | 'attach' | 'forward' | 'lifetime';
   readonly query: URLSearchParams;
 }
 

@@ -25,6 +25,7 @@ export function renderCreateBody(spec: ContainerSpec): Record<string, unknown> {
     ExposedPorts: Object.fromEntries(published.map((port) => [port.key, {}])),
     Tty: spec.tty ?? false,
     OpenStdin: spec.openStdin ?? false,
+    StdinOnce: spec.stdinOnce ?? false,
     ...(spec.entrypoint ? { Entrypoint: spec.entrypoint } : {}),
     ...(spec.command ? { Cmd: spec.command } : {}),
     ...(spec.workingDir ? { WorkingDir: spec.workingDir } : {}),

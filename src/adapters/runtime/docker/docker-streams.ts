@@ -1,7 +1,7 @@
 import { type Duplex, PassThrough, type Readable } from 'node:stream';
 import { systemClock } from '../../../lib/clock.ts';
 import { FlotillaError } from '../../../lib/errors.ts';
-import type { ExecOptions, ExecSession, LogOptions, LogStream } from '../port.ts';
+import type { AttachOptions, ExecOptions, ExecSession, LogOptions, LogStream } from '../port.ts';
 import { hasTerminal } from './container-json.ts';
 import type { DockerEngine } from './docker-engine.ts';
 import { StreamDemux, type StreamPart } from './stream-demux.ts';
@@ -108,6 +108,55 @@ export async function openExec(
     exitCode: async () => {
       await ended;
       return exitCodeOf(engine, execId);
+    },
+  };
+}
+
+/** Takes a connection to a running container's own process over. */
+export async function openAttach(
+  engine: DockerEngine,
+  containerId: string,
+  options: AttachOptions,
+  signal: AbortSignal,
+): Promise<ExecSession> {
+  const purpose = `attach to container ${containerId.slice(0, 12)}`;
+  const inspected = await engine.call({ method: 'GET', path: `/containers/${containerId}/json`, purpose });
+  const { socket, head } = await engine.hijack(
+    {
+      method: 'POST',
+      path: `/containers/${containerId}/attach`,
+      query: {
+        stream: '1',
+        stdout: '1',
+        stderr: '1',
+        stdin: options.stdin ? '1' : '0',
+        logs: options.withLog ? '1' : '0',
+      },
+      purpose,
+      timeoutMs: 30_000,
+    },
+    signal,
+  );
+  const { stdout, stderr, ended } = splitOutput(socket, head, hasTerminal(inspected.body));
+  const abort = () => socket.destroy();
+  signal.addEventListener('abort', abort, { once: true });
+  void ended.then(() => signal.removeEventListener('abort', abort));
+  return {
+    stdin: options.stdin ? socket : undefined,
+    stdout,
+    stderr,
+    resize: async (columns, rows) => {
+      await engine.call({
+        method: 'POST',
+        path: `/containers/${containerId}/resize`,
+        query: { w: String(columns), h: String(rows) },
+        purpose: 'resize a terminal',
+        accept: [404, 409, 500],
+      });
+    },
+    exitCode: async () => {
+      await ended;
+      return 0;
     },
   };
 }
