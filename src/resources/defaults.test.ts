@@ -63,7 +63,8 @@ for (const [image, policy] of [
   ['registry:5000/nginx', 'Always'],
   ['registry:5000/a/nginx:1', 'IfNotPresent'],
   ['nginx@sha256:0123', 'IfNotPresent'],
-  ['nginx:latest@sha256:0123', 'IfNotPresent'],
+  ['nginx:latest@sha256:0123', 'Always'],
+  ['nginx:1.27@sha256:0123', 'IfNotPresent'],
 ] as const) {
   test(`image ${image} is pulled ${policy}`, () => {
     const pod = defaulted(pods, { metadata, spec: { containers: [{ name: 'c', image }] } });

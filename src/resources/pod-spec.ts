@@ -1,6 +1,8 @@
 import type { PodSpec, Toleration } from 'kubernetes-types/core/v1.js';
+import { affinity, topologySpreadConstraint } from './affinity.ts';
 import { container } from './container.ts';
 import { duplicate, forbidden, invalid, notFound } from './field-errors.ts';
+import { localObjectReference } from './meta.ts';
 import { validateLabels } from './meta-validation.ts';
 import { dnsLabel, dnsSubdomain, ipAddress, qualifiedName } from './name-checks.ts';
 import { type FieldError, field, listOf, mapOf, message, unsupported } from './schema.ts';
@@ -57,13 +59,14 @@ export const podSpec = message(
     hostIPC: unsupported(13, 'leave it out', { type: 'bool' }),
     // Absent would make kubectl debug fail.
     securityContext: field(14, podSecurityContext, { default: {} }),
-    imagePullSecrets: unsupported(15, 'log the node’s engine in to the registry', {
-      type: listOf('any'),
+    imagePullSecrets: field(15, listOf(localObjectReference), {
       mergeKey: 'name',
+      mapKeys: ['name'],
+      ignored: 'log the nodes’ engines in to the registry',
     }),
     hostname: field(16, 'string', { check: dnsLabel }),
     subdomain: unsupported(17, 'reach pods through a Service object', { type: 'string' }),
-    affinity: unsupported(18, 'use nodeSelector'),
+    affinity: field(18, affinity),
     schedulerName: unsupported(19, 'leave it out; there is one scheduler', {
       type: 'string',
       default: 'default-scheduler',
@@ -96,9 +99,10 @@ export const podSpec = message(
       harmless: ['PreemptLowerPriority', 'Never'],
     }),
     overhead: unsupported(32, 'add it to the requests of the container', { type: mapOf('any') }),
-    topologySpreadConstraints: unsupported(33, 'leave it out; the pods of a set are spread over the nodes', {
-      type: listOf('any'),
+    topologySpreadConstraints: field(33, listOf(topologySpreadConstraint), {
       mergeKey: 'topologyKey',
+      mapKeys: ['topologyKey', 'whenUnsatisfiable'],
+      ignored: 'the pods of a set are spread over the nodes, whatever it says',
     }),
     ephemeralContainers: unsupported(34, oneContainer, { type: listOf('any'), mergeKey: 'name' }),
     setHostnameAsFQDN: unsupported(35, 'leave it out', { type: 'bool', optional: true }),

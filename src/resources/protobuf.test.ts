@@ -121,9 +121,9 @@ test('embedded structs stand among the fields of their parent', () => {
 });
 
 test('what is not supported keeps its name, so that it can be refused', () => {
-  const affinity = bytes(18, bytes(1, bytes(1, [])));
-  const { object } = decodeProtobuf(pods, pod([...affinity, ...number(12, 1), ...bytes(26, [])]), strict);
-  assert.deepEqual(object.spec, { affinity: '(protobuf)', hostPID: true });
+  const gates = bytes(28, bytes(1, bytes(1, [])));
+  const { object } = decodeProtobuf(pods, pod([...gates, ...number(12, 1), ...bytes(26, [])]), strict);
+  assert.deepEqual(object.spec, { readinessGates: ['(protobuf)'], hostPID: true });
 });
 
 test('times, with and without fractions; the zero time is absent', () => {

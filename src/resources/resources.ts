@@ -2,7 +2,7 @@ import type { ResourceRequirements } from 'kubernetes-types/core/v1.js';
 import { forbidden, invalid } from './field-errors.ts';
 import { nonNegativeMessage } from './name-checks.ts';
 import { parseQuantity } from './quantity.ts';
-import { type FieldError, field, type JsonObject, listOf, mapOf, message, unsupported } from './schema.ts';
+import { type FieldError, field, listOf, mapOf, message, unsupported } from './schema.ts';
 
 const known = ['cpu', 'memory'];
 
@@ -13,16 +13,8 @@ export const resourceRequirements = message(
     requests: field(2, mapOf('quantity'), { description: 'What the scheduler sets aside. Default: the limits.' }),
     claims: unsupported(3, 'request cpu and memory', { type: listOf('any') }),
   },
-  { defaults: requestsFromLimits, validate: validateResources },
+  { validate: validateResources },
 );
-
-function requestsFromLimits(object: JsonObject): void {
-  const { limits } = object as ResourceRequirements;
-  if (!limits || Object.keys(limits).length === 0) return;
-  const requests = ((object as ResourceRequirements).requests ?? {}) as Record<string, string>;
-  for (const [name, quantity] of Object.entries(limits)) requests[name] ??= quantity;
-  object.requests = requests;
-}
 
 function validateResources(resources: ResourceRequirements, path: string, errors: FieldError[]): void {
   for (const part of ['limits', 'requests'] as const) {

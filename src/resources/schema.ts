@@ -60,7 +60,9 @@ export interface FieldOptions {
   readonly isAtomic?: boolean;
   /** Flotilla does not do this: what to do instead. Refused unless the value is empty or one of `harmless`. */
   readonly unsupported?: string;
-  /** Values of an unsupported field that ask for what happens anyway. */
+  /** Accepted and carried for readers, and nothing comes of it: what happens instead. Said in a Warning. */
+  readonly ignored?: string;
+  /** Values of an unsupported or ignored field that ask for what happens anyway. */
   readonly harmless?: readonly unknown[];
   /** One sentence for `kubectl explain`. */
   readonly description?: string;
@@ -85,6 +87,10 @@ export interface MessageOptions {
   readonly defaults?: (object: JsonObject) => void;
   /** What a single field cannot tell; runs after the fields' own checks. */
   readonly validate?: (object: never, path: string, errors: FieldError[]) => void;
+  /** Adds sentences about what is understood and works in another way than elsewhere; they stop nothing. */
+  readonly warn?: (object: never, path: string, warnings: string[]) => void;
+  /** Server-side apply: belongs to one writer as a whole, wherever it stands. */
+  readonly isAtomic?: boolean;
   readonly description?: string;
 }
 
@@ -101,6 +107,8 @@ export interface Message {
   readonly withDefaults: readonly Field[];
   /** Fields with something to validate somewhere below. */
   readonly withChecks: readonly Field[];
+  /** Fields with something to warn about somewhere below. */
+  readonly withWarnings: readonly Field[];
 }
 
 /** Why one field is refused, in the shape of a Status cause. */
@@ -160,6 +168,7 @@ export function message(
     options,
     withDefaults: all.filter((one) => one.default !== undefined || typeHasDefaults(one.type)),
     withChecks: all.filter(hasChecks),
+    withWarnings: all.filter(hasWarnings),
   };
 }
 
@@ -187,6 +196,16 @@ function hasChecks(one: Field): boolean {
   if (one.min !== undefined || one.max !== undefined) return true;
   const inner = messageIn(one.type);
   return inner !== undefined && messageHasChecks(inner);
+}
+
+export function messageHasWarnings(one: Message): boolean {
+  return one.withWarnings.length > 0 || one.options.warn !== undefined;
+}
+
+function hasWarnings(one: Field): boolean {
+  if (one.ignored !== undefined) return true;
+  const inner = messageIn(one.type);
+  return inner !== undefined && messageHasWarnings(inner);
 }
 
 function inlineHas(one: Message, test: (inner: Message) => boolean): boolean {

@@ -57,6 +57,7 @@ const hostPathVolume = message('HostPathVolumeSource', {
   type: unsupported(2, 'leave it out; a missing directory is made', {
     type: 'string',
     optional: true,
+    default: '',
     harmless: ['', 'DirectoryOrCreate'],
   }),
 });

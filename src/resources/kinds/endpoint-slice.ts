@@ -23,12 +23,16 @@ const endpoint = message('Endpoint', {
   hints: field(8, 'any'),
 });
 
-const endpointPort = message('EndpointPort', {
-  name: field(1, 'string', { optional: true }),
-  protocol: field(2, 'string', { optional: true, default: 'TCP', allowed: ['TCP', 'UDP', 'SCTP'] }),
-  port: field(3, 'int32', { optional: true, min: 1, max: 65535 }),
-  appProtocol: field(4, 'string', { optional: true }),
-});
+const endpointPort = message(
+  'EndpointPort',
+  {
+    name: field(1, 'string', { optional: true, default: '' }),
+    protocol: field(2, 'string', { optional: true, default: 'TCP', allowed: ['TCP', 'UDP', 'SCTP'] }),
+    port: field(3, 'int32', { optional: true, min: 1, max: 65535 }),
+    appProtocol: field(4, 'string', { optional: true }),
+  },
+  { isAtomic: true },
+);
 
 const maxEndpoints = 1000;
 const shownEndpoints = 3;

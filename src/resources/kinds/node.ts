@@ -7,12 +7,26 @@ import { field, listOf, mapOf, message, unsupported } from '../schema.ts';
 
 const identity = { group: '', version: 'v1', kind: 'Node', plural: 'nodes' };
 
-const taint = message('Taint', {
-  key: field(1, 'string', { required: true, check: qualifiedName }),
-  value: field(2, 'string', { check: labelValue }),
-  effect: field(3, 'string', { required: true, allowed: ['NoSchedule', 'PreferNoSchedule', 'NoExecute'] }),
-  timeAdded: field(4, 'time'),
-});
+const taintWarnings: Readonly<Record<string, string>> = {
+  NoExecute: 'NoExecute keeps new pods away and leaves those that run: use "flotilla node drain" to move them',
+  PreferNoSchedule: 'PreferNoSchedule changes nothing here: use NoSchedule',
+};
+
+const taint = message(
+  'Taint',
+  {
+    key: field(1, 'string', { required: true, check: qualifiedName }),
+    value: field(2, 'string', { check: labelValue }),
+    effect: field(3, 'string', { required: true, allowed: ['NoSchedule', 'PreferNoSchedule', 'NoExecute'] }),
+    timeAdded: field(4, 'time'),
+  },
+  {
+    warn: ({ effect }: { effect?: string }, path, warnings) => {
+      const sentence = taintWarnings[effect ?? ''];
+      if (sentence !== undefined) warnings.push(`${path}: ${sentence}`);
+    },
+  },
+);
 
 const nodeSpec = message('NodeSpec', {
   podCIDR: field(1, 'string', { check: ipRange, description: 'The first of podCIDRs.' }),

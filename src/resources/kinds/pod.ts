@@ -3,6 +3,7 @@ import { forbidden, invalid } from '../field-errors.ts';
 import { jsonEqual } from '../json.ts';
 import type { Pod } from '../kinds.ts';
 import { objectMeta } from '../meta.ts';
+import { podDefaults } from '../pod-defaults.ts';
 import { qosClassOf } from '../pod-facts.ts';
 import { podReadyCount, podRestarts, podStatusWord } from '../pod-printer.ts';
 import { podSpec } from '../pod-spec.ts';
@@ -26,11 +27,15 @@ export const pods = defineKind<Pod>({
     { name: 'log', verbs: ['get'], responseKind: coreKind('Pod') },
     { name: 'portforward', verbs: ['create', 'get'], responseKind: coreKind('PodPortForwardOptions') },
   ],
-  message: message('Pod', {
-    metadata: field(1, objectMeta),
-    spec: field(2, podSpec, { required: true }),
-    status: field(3, podStatus),
-  }),
+  message: message(
+    'Pod',
+    {
+      metadata: field(1, objectMeta),
+      spec: field(2, podSpec, { required: true }),
+      status: field(3, podStatus),
+    },
+    { defaults: podDefaults },
+  ),
   selectableFields: {
     'spec.nodeName': (pod) => pod.spec.nodeName ?? '',
     'spec.restartPolicy': (pod) => pod.spec.restartPolicy ?? '',

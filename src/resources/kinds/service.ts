@@ -25,6 +25,11 @@ const servicePort = message(
         object.targetPort = object.port;
       }
     },
+    warn: ({ port, targetPort = port }: { port: number; targetPort?: number | string }, path, warnings) => {
+      if (targetPort === port) return;
+      const why = 'the name of a Service object answers the pods’ own addresses';
+      warnings.push(`${path}: ${why}: connect to the target port ${targetPort}, not to port ${port}`);
+    },
   },
 );
 
@@ -52,7 +57,7 @@ const serviceSpec = message(
       type: 'string',
       optional: true,
       default: 'SingleStack',
-      harmless: ['SingleStack'],
+      harmless: ['SingleStack', 'PreferDualStack'],
     }),
     clusterIPs: field(18, listOf('string')),
     ipFamilies: unsupported(19, 'leave it out; pods have IPv4 addresses', {
@@ -68,7 +73,11 @@ const serviceSpec = message(
       default: 'Cluster',
       harmless: ['Cluster'],
     }),
-    trafficDistribution: unsupported(23, 'leave it out', { type: 'string', optional: true }),
+    trafficDistribution: field(23, 'string', {
+      optional: true,
+      allowed: ['PreferClose', 'PreferSameZone', 'PreferSameNode'],
+      ignored: 'its name answers the addresses of all pods that are ready',
+    }),
   },
   {
     defaults: (object) => {
