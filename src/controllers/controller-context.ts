@@ -3,11 +3,12 @@ import type { EventRecorder } from '../client/events.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../lib/log.ts';
 import type { GridInformers } from './grid-informers.ts';
-import type { LivenessPort } from './liveness.ts';
+import type { GridSettings } from './grid-settings.ts';
+import type { AskPeers, LivenessPort } from './liveness.ts';
 import type { ReconcileMetrics } from './reconcile-metrics.ts';
 
 export interface ControllerSettings {
-  /** A node silent for so long is lost: its pods are replaced. */
+  /** A node silent for so long is lost, where the grid does not say otherwise. */
   readonly failoverAfterMs: number;
   /** All pod addresses of a grid, CIDR. */
   readonly podRange: string;
@@ -20,6 +21,8 @@ export interface ControllerContext {
   readonly client: Client;
   readonly informers: GridInformers;
   readonly liveness: LivenessPort;
+  readonly askPeers: AskPeers;
+  readonly gridSettings: GridSettings;
   readonly settings: ControllerSettings;
   readonly events: EventRecorder;
   readonly log: Logger;

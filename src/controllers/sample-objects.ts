@@ -12,6 +12,8 @@ export interface SamplePod {
   readonly nodeName?: string;
   readonly isReady?: boolean;
   readonly isLost?: boolean;
+  /** Was lost, and counts again. */
+  readonly isReturned?: boolean;
   readonly isTerminating?: boolean;
   readonly phase?: string;
   readonly ageSeconds?: number;
@@ -25,7 +27,9 @@ export function samplePod(given: SamplePod): Pod {
     ...(given.isReady === undefined
       ? []
       : [{ type: 'Ready', status: given.isReady ? 'True' : 'False', lastTransitionTime: time }]),
-    ...(given.isLost ? [{ type: podConditions.nodeLost, status: 'True', lastTransitionTime: time }] : []),
+    ...(given.isLost || given.isReturned
+      ? [{ type: podConditions.nodeLost, status: given.isLost ? 'True' : 'False', lastTransitionTime: time }]
+      : []),
   ];
   return {
     apiVersion: 'v1',

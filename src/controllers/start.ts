@@ -3,12 +3,14 @@ import { createEventRecorder } from '../client/events.ts';
 import { type Clock, systemClock } from '../lib/clock.ts';
 import type { Logger } from '../lib/log.ts';
 import type { Metrics } from '../lib/metrics.ts';
+import { systemGrid } from '../resources/names.ts';
 import type { ControllerContext, ControllerSettings, StartController } from './controller-context.ts';
 import { startDeploymentController } from './deployment/controller.ts';
 import { startEndpointSliceController } from './endpoint-slice/controller.ts';
 import { startGarbageCollector } from './garbage-collection/controller.ts';
 import { createGridInformers } from './grid-informers.ts';
-import type { LivenessPort } from './liveness.ts';
+import { startGridSettings } from './grid-settings.ts';
+import type { AskPeers, LivenessPort } from './liveness.ts';
 import { startNamespaceController } from './namespace/controller.ts';
 import { startNodeLifecycleController } from './node-lifecycle/controller.ts';
 import { startNodeRangeController } from './node-range/controller.ts';
@@ -24,6 +26,7 @@ export interface ControllersOptions {
   /** Grids that have workloads. */
   readonly grids: readonly string[];
   readonly liveness: LivenessPort;
+  readonly askPeers: AskPeers;
   readonly settings: ControllerSettings;
   readonly log: Logger;
   readonly metrics: Metrics;
@@ -62,6 +65,13 @@ function startGrid(options: ControllersOptions, grid: string): { stop(): Promise
   const client = options.clientFor(grid);
   const log = options.log.with({ grid });
   const informers = createGridInformers({ client, log, clock });
+  const gridSettings = startGridSettings({
+    client: options.clientFor(systemGrid),
+    grid,
+    defaultFailoverAfterMs: options.settings.failoverAfterMs,
+    log,
+    clock,
+  });
   const events = createEventRecorder({ client, component: 'flotilla-controller', log, clock });
   const context: ControllerContext = {
     client,
@@ -70,6 +80,8 @@ function startGrid(options: ControllersOptions, grid: string): { stop(): Promise
     log,
     clock,
     liveness: options.liveness,
+    askPeers: options.askPeers,
+    gridSettings,
     settings: options.settings,
     metrics: reconcileMetrics(options.metrics),
   };
@@ -77,7 +89,7 @@ function startGrid(options: ControllersOptions, grid: string): { stop(): Promise
   return {
     stop: async () => {
       await Promise.all(running.map((one) => one.stop()));
-      await informers.stop();
+      await Promise.all([informers.stop(), gridSettings.stop()]);
       await events.stop();
     },
   };

@@ -29,6 +29,7 @@ import { controllerRevisions } from './kinds/controller-revision.ts';
 import { deployments } from './kinds/deployment.ts';
 import { endpointSlices } from './kinds/endpoint-slice.ts';
 import { events } from './kinds/event.ts';
+import { grids } from './kinds/grid.ts';
 import { leases } from './kinds/lease.ts';
 import { namespaces } from './kinds/namespace.ts';
 import { nodes } from './kinds/node.ts';
@@ -44,7 +45,7 @@ import { stacks } from './kinds/stack.ts';
 import { tokens } from './kinds/token.ts';
 import { volumes } from './kinds/volume-object.ts';
 import type { Served } from './object.ts';
-import type { Stack, Token, Volume } from './stack-types.ts';
+import type { Grid, Stack, Token, Volume } from './stack-types.ts';
 
 export type Namespace = Served<NamespaceV1>;
 export type Node = Served<NodeV1, 'spec'>;
@@ -64,7 +65,7 @@ export type Role = Served<RoleV1>;
 export type ClusterRole = Served<ClusterRoleV1>;
 export type RoleBinding = Served<RoleBindingV1>;
 export type ClusterRoleBinding = Served<ClusterRoleBindingV1>;
-export type { Stack, Token, Volume };
+export type { Grid, Stack, Token, Volume };
 
 export {
   clusterRoleBindings,
@@ -74,6 +75,7 @@ export {
   deployments,
   endpointSlices,
   events,
+  grids,
   leases,
   namespaces,
   nodes,
@@ -110,6 +112,7 @@ export const allKinds: readonly Kind[] = [
   clusterRoles,
   roleBindings,
   roles,
+  grids,
   stacks,
   tokens,
   volumes,

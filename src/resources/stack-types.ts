@@ -57,6 +57,10 @@ export interface StackService {
   workingDir?: string;
   /** Seconds. Default 10, as in Compose. */
   stopGracePeriodSeconds?: number;
+  failover?: {
+    /** How long its node may be silent until an instance is replaced: `10s`, `1m30s`, `never`. Default: the grid's. */
+    after?: string;
+  };
 }
 
 export interface StackPort {
@@ -114,6 +118,16 @@ export interface Volume extends ApiObject {
   };
   /** Written by the agent of `spec.nodeName`. */
   status?: { phase?: 'Pending' | 'Bound' };
+}
+
+/** Settings of one grid; cluster-wide: lives in the grid `system`, under the grid's name. */
+export interface Grid extends ApiObject {
+  spec?: {
+    failover?: {
+      /** How long a node may be silent until its pods are replaced: `10s`, `1m30s`, `never`. Default: the servers' own, 10 s. */
+      after?: string;
+    };
+  };
 }
 
 /** A bearer token; lives in the grid `system`. Only a hash of it is stored. */

@@ -10,6 +10,7 @@ import {
   configMaps,
   deployments,
   events,
+  grids,
   namespaces,
   nodes,
   pods,
@@ -67,6 +68,7 @@ const good: readonly (readonly [Kind, JsonObject])[] = [
   [nodes, { metadata: { name: 'h1.example' }, spec: { podCIDRs: ['10.80.0.0/24'] } }],
   [stacks, stack({ services: { web: { image: 'i', dependsOn: { db: {} } }, db: { image: 'j' } } })],
   [tokens, { metadata: { name: 't' }, spec: { type: 'join', grid: 'main' } }],
+  [grids, { metadata: { name: 'main' }, spec: { failover: { after: '1m30s' } } }],
 ];
 
 test('right objects have no problems', () => {
@@ -329,6 +331,11 @@ const bad: readonly (readonly [Kind, JsonObject, RegExp])[] = [
     stacks,
     stack({ services: { web: { image: 'i', ports: [{ containerPort: 70_000 }] } } }),
     /containerPort: Invalid value: 70000/,
+  ],
+  [
+    grids,
+    { metadata: { name: 'main' }, spec: { failover: { after: '2s' } } },
+    /^spec.failover.after: Invalid value: "2s": must be a duration of at least 3s/,
   ],
   [tokens, { metadata: { name: 't' }, spec: { type: 'join' } }, /^spec.grid: Required value: a join token has a grid$/],
 ];

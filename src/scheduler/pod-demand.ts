@@ -1,3 +1,4 @@
+import { isNodeSuspect } from '../resources/failover.ts';
 import type { Node, Pod } from '../resources/kinds.ts';
 import { podRequests } from '../resources/pod-facts.ts';
 import { cpuMillisOf, memoryBytesOf } from '../resources/quantity.ts';
@@ -36,7 +37,9 @@ export function nodeFacts(node: Node): NodeFacts {
   const room = node.status?.allocatable ?? node.status?.capacity ?? {};
   const podSlots = Number(room.pods ?? defaultPods);
   return {
-    isReady: node.status?.conditions?.some((one) => one.type === 'Ready' && one.status === 'True') === true,
+    isReady:
+      node.status?.conditions?.some((one) => one.type === 'Ready' && one.status === 'True') === true &&
+      !isNodeSuspect(node),
     isCordoned: node.spec.unschedulable === true || node.metadata.deletionTimestamp !== undefined,
     taints: (node.spec.taints ?? []).filter((taint) => taint.effect !== 'PreferNoSchedule'),
     labels: node.metadata.labels ?? {},

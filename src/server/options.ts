@@ -30,7 +30,6 @@ export interface ServerOptions {
 
 export const defaultListen = '0.0.0.0:7443';
 export const defaultPodRange = '10.80.0.0/12';
-export const defaultFailoverAfterMs = 10_000;
 
 export interface ListenAddress {
   readonly host: string;

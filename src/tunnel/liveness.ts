@@ -29,7 +29,7 @@ export interface LivenessOptions {
 }
 
 /** No answer for so long: the connection is given up and made anew. */
-const silentAfterMs = 3 * pingIntervalMs;
+const silentAfterMs = 3_000;
 
 /** Keeps a liveness connection to every server and pings on each once a second. */
 export function connectLiveness(options: LivenessOptions): ServerConnections {

@@ -1,19 +1,22 @@
 import type { WorkResult } from '../../lib/work-queue.ts';
+import { isNodeHeld } from '../../resources/failover.ts';
 import {
+  type Node,
+  nodes as nodeKind,
   type Pod,
   pods as podKind,
   type Service,
   services as serviceKind,
   endpointSlices as sliceKind,
 } from '../../resources/kinds.ts';
-import { labels } from '../../resources/names.ts';
+import { labels, nodeConditions } from '../../resources/names.ts';
 import { matchesSelector } from '../../resources/selectors.ts';
 import type { ControllerContext, RunningController } from '../controller-context.ts';
 import { createObjectWriter } from '../object-writer.ts';
 import { keyOf } from '../owners.ts';
 import { startReconciler } from '../reconciler.ts';
 import { isSame } from '../same.ts';
-import { managedBy, managedByLabel, planEndpointSlices } from './plan.ts';
+import { managedBy, managedByLabel, type NodeTrust, planEndpointSlices } from './plan.ts';
 
 /**
  * Writes who is behind each Service object, at once: names in DNS follow it, and a pod that stops must be out of it
@@ -24,9 +27,11 @@ export function startEndpointSliceController(context: ControllerContext): Runnin
   const services = context.informers.of(serviceKind);
   const pods = context.informers.of(podKind);
   const slices = context.informers.of(sliceKind);
+  const nodes = context.informers.of(nodeKind);
   const writer = createObjectWriter(context.client);
   const serviceKeyOf = (namespace: string | undefined, name: string) => `${namespace ?? ''}/${name}`;
   services.index('namespace', (service) => [service.metadata.namespace ?? '']);
+  pods.index('node', (pod) => (pod.spec.nodeName ? [pod.spec.nodeName] : []));
   pods.index('namespace', (pod) => [pod.metadata.namespace ?? '']);
   slices.index('service', (slice) => [
     serviceKeyOf(slice.metadata.namespace, slice.metadata.labels?.[labels.serviceName] ?? ''),
@@ -46,6 +51,11 @@ export function startEndpointSliceController(context: ControllerContext): Runnin
     }
   });
 
+  nodes.onChange((key, object, old) => {
+    if (trustOf(object) === trustOf(old)) return;
+    for (const pod of pods.byIndex('node', key)) queueServicesOf(pod);
+  });
+
   function queueServicesOf(pod: Pod): void {
     for (const service of services.byIndex('namespace', pod.metadata.namespace ?? '')) {
       if (selects(service, pod)) queue.add(keyOf(service));
@@ -58,6 +68,7 @@ export function startEndpointSliceController(context: ControllerContext): Runnin
     const steps = planEndpointSlices({
       service,
       pods: pods.byIndex('namespace', service.metadata.namespace ?? '').filter((pod) => selects(service, pod)),
+      trustIn: (nodeName) => trustOf(nodes.get(nodeName)),
       slices: slices.byIndex('service', key).filter((one) => one.metadata.labels?.[managedByLabel] === managedBy),
     });
     for (const step of steps) {
@@ -68,6 +79,14 @@ export function startEndpointSliceController(context: ControllerContext): Runnin
   }
 
   return { stop: () => queue.stop() };
+}
+
+/** A doubted node is not suspect: it may be the servers that are cut off. */
+function trustOf(node: Node | undefined): NodeTrust {
+  if (!node) return 'sound';
+  if (isNodeHeld(node)) return 'held';
+  const suspect = node.status?.conditions?.find((one) => one.type === nodeConditions.suspect);
+  return suspect?.status === 'True' ? 'suspect' : 'sound';
 }
 
 function hasSelector(service: Service): boolean {

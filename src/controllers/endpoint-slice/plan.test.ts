@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { EndpointSlice, Pod, Service } from '../../resources/kinds.ts';
 import { type SamplePod, samplePod } from '../sample-objects.ts';
-import { type EndpointSliceStep, planEndpointSlices } from './plan.ts';
+import { type EndpointSliceStep, type NodeTrust, planEndpointSlices } from './plan.ts';
 
 function service(spec: Partial<Service['spec']> = {}): Service {
   return {
@@ -18,6 +18,8 @@ function pod(name: string, given: Omit<SamplePod, 'name'> = {}, ips: string[] = 
   const made = samplePod({ name, nodeName: 'h1', ...given });
   return { ...made, status: { ...made.status, podIPs: ips.map((ip) => ({ ip })) } };
 }
+
+const trustIn = (): NodeTrust => 'sound';
 
 const only = (steps: readonly EndpointSliceStep[]) => {
   assert.equal(steps.length, 1);
@@ -50,13 +52,15 @@ describe('endpoint slice plan', () => {
   ];
   for (const [name, given, expected] of conditions) {
     it(`a pod that is ${name}`, () => {
-      const slice = only(planEndpointSlices({ service: service(), pods: [pod('a', given)], slices: [] }));
+      const slice = only(planEndpointSlices({ service: service(), pods: [pod('a', given)], slices: [], trustIn }));
       assert.deepEqual(slice.endpoints[0]?.conditions, expected);
     });
   }
 
   it('says whose address it is and on which node', () => {
-    const slice = only(planEndpointSlices({ service: service(), pods: [pod('a', { isReady: true })], slices: [] }));
+    const slice = only(
+      planEndpointSlices({ service: service(), pods: [pod('a', { isReady: true })], slices: [], trustIn }),
+    );
     assert.deepEqual(slice.endpoints[0]?.targetRef, { kind: 'Pod', namespace: 'shop', name: 'a', uid: 'uid-a' });
     assert.equal(slice.endpoints[0]?.nodeName, 'h1');
     assert.deepEqual(slice.ports, [{ name: '', port: 8080, protocol: 'TCP' }]);
@@ -64,7 +68,7 @@ describe('endpoint slice plan', () => {
   });
 
   it('is empty, not missing, when nobody is behind it', () => {
-    assert.deepEqual(only(planEndpointSlices({ service: service(), pods: [], slices: [] })).endpoints, []);
+    assert.deepEqual(only(planEndpointSlices({ service: service(), pods: [], slices: [], trustIn })).endpoints, []);
   });
 
   it('finds named ports in each pod, in slices of their own where they differ', () => {
@@ -76,7 +80,7 @@ describe('endpoint slice plan', () => {
         spec: { ...one.spec, containers: [{ name: 'web', image: 'web', ports: [{ name: 'http', containerPort }] }] },
       };
     };
-    const steps = planEndpointSlices({ service: named, pods: [at('a', 8080), at('b', 9090)], slices: [] });
+    const steps = planEndpointSlices({ service: named, pods: [at('a', 8080), at('b', 9090)], slices: [], trustIn });
     assert.deepEqual(steps.map((step) => step.slice.ports?.[0]?.port).sort(), [8080, 9090]);
   });
 
@@ -85,13 +89,16 @@ describe('endpoint slice plan', () => {
       service: service(),
       pods: [pod('a', { isReady: true }, ['10.80.0.2', 'fd00::2'])],
       slices: [],
+      trustIn,
     });
     assert.deepEqual(steps.map((step) => step.slice.addressType).sort(), ['IPv4', 'IPv6']);
   });
 
   it('publishes pods that are not ready where the service wants that', () => {
     const early = service({ publishNotReadyAddresses: true });
-    const slice = only(planEndpointSlices({ service: early, pods: [pod('a', { isReady: false })], slices: [] }));
+    const slice = only(
+      planEndpointSlices({ service: early, pods: [pod('a', { isReady: false })], slices: [], trustIn }),
+    );
     assert.equal(slice.endpoints[0]?.conditions?.ready, true);
   });
 });
@@ -110,9 +117,12 @@ describe('endpoint slice plan, any pods', () => {
   it('comes to rest after one round, from any earlier state', () => {
     fc.assert(
       fc.property(anyPods, anyPods, (before, after) => {
-        const first = applied([], planEndpointSlices({ service: service(), pods: build(before), slices: [] }));
-        const second = applied(first, planEndpointSlices({ service: service(), pods: build(after), slices: first }));
-        assert.deepEqual(planEndpointSlices({ service: service(), pods: build(after), slices: second }), []);
+        const first = applied([], planEndpointSlices({ service: service(), pods: build(before), slices: [], trustIn }));
+        const second = applied(
+          first,
+          planEndpointSlices({ service: service(), pods: build(after), slices: first, trustIn }),
+        );
+        assert.deepEqual(planEndpointSlices({ service: service(), pods: build(after), slices: second, trustIn }), []);
       }),
       { numRuns: 50 },
     );
@@ -122,7 +132,7 @@ describe('endpoint slice plan, any pods', () => {
     fc.assert(
       fc.property(anyPods, (list) => {
         const pods = build(list);
-        const slices = applied([], planEndpointSlices({ service: service(), pods, slices: [] }));
+        const slices = applied([], planEndpointSlices({ service: service(), pods, slices: [], trustIn }));
         const endpoints = slices.flatMap((slice) => slice.endpoints);
         const ready = endpoints.filter((one) => one.conditions?.ready).length;
         assert.equal(
@@ -135,6 +145,44 @@ describe('endpoint slice plan, any pods', () => {
         );
       }),
       { numRuns: 50 },
+    );
+  });
+});
+
+describe('endpoints on nodes that are in doubt', () => {
+  const trusts: Readonly<Record<string, NodeTrust>> = { h1: 'sound', h2: 'suspect', h3: 'held' };
+  const readyOf = (pods: readonly Pod[]) => {
+    const slice = only(
+      planEndpointSlices({ service: service(), pods, slices: [], trustIn: (name) => trusts[name] ?? 'sound' }),
+    );
+    return slice.endpoints.filter((one) => one.conditions?.ready).map((one) => one.targetRef?.name);
+  };
+  const on = (nodeName: string, given: Omit<SamplePod, 'name'> = {}, name: string = nodeName) =>
+    pod(name, { nodeName, isReady: true, ...given });
+
+  const cases: [string, Pod[], string[]][] = [
+    ['a suspect one is out while another is there', [on('h1'), on('h2')], ['h1']],
+    ['the last ones stay, all of them', [on('h2', {}, 'a'), on('h2', {}, 'b')], ['a', 'b']],
+    ['one that is not ready is nobody to rely on', [on('h1', { isReady: false }), on('h2')], ['h2']],
+    ['one that is stopping is nobody to rely on', [on('h1', { isTerminating: true }), on('h2')], ['h2']],
+    ['a lost one is out, the last one too', [on('h2', { isLost: true })], []],
+    ['a lost one whose node answers again is better than nothing', [on('h3', { isLost: true })], ['h3']],
+    ['and not better than its replacement', [on('h1'), on('h3', { isLost: true })], ['h1']],
+    ['one on such a node that never was lost serves as ever', [on('h1'), on('h3')], ['h1', 'h3']],
+  ];
+  for (const [name, pods, expected] of cases) it(name, () => assert.deepEqual(readyOf(pods), expected));
+
+  it('a suspicion never takes the last ready endpoint', () => {
+    const anyPods = fc.array(
+      fc.record({ node: fc.constantFrom('h1', 'h2'), isReady: fc.boolean(), isTerminating: fc.boolean() }),
+      { maxLength: 8 },
+    );
+    fc.assert(
+      fc.property(anyPods, (given) => {
+        const pods = given.map(({ node, ...facts }, at) => on(node, facts, `p${at}`));
+        const unsuspected = pods.filter((one, at) => given[at]?.isReady && !one.metadata.deletionTimestamp);
+        assert.equal(readyOf(pods).length > 0, unsuspected.length > 0);
+      }),
     );
   });
 });

@@ -3,7 +3,7 @@ import type { Endpoint, EndpointPort } from 'kubernetes-types/discovery/v1.js';
 import { apiVersionOf } from '../../resources/kind.ts';
 import { type EndpointSlice, endpointSlices, type Pod, type Service, services } from '../../resources/kinds.ts';
 import { labels } from '../../resources/names.ts';
-import { isPodFinished, isPodTerminating } from '../../resources/pod-facts.ts';
+import { isPodFinished, isPodReady, isPodTerminating } from '../../resources/pod-facts.ts';
 import { controllerRef } from '../owners.ts';
 import { isServing } from '../pod-facts.ts';
 import { shortHash } from '../pod-name.ts';
@@ -18,9 +18,13 @@ export interface EndpointSliceObservation {
   readonly service: Service;
   /** Pods of the namespace that its selector matches. */
   readonly pods: readonly Pod[];
+  readonly trustIn: (nodeName: string) => NodeTrust;
   /** Slices that this controller made for it. */
   readonly slices: readonly EndpointSlice[];
 }
+
+/** `suspect`: silent for a few seconds. `held`: answers again, and its pods do not count yet, since it is lost so often. */
+export type NodeTrust = 'sound' | 'suspect' | 'held';
 
 export const managedByLabel = 'endpointslice.kubernetes.io/managed-by';
 export const managedBy = 'endpointslice-controller.flotilla.dev';
@@ -31,7 +35,7 @@ const endpointsPerSlice = 100;
 export function planEndpointSlices(observed: EndpointSliceObservation): EndpointSliceStep[] {
   const { service, slices } = observed;
   if (service.metadata.deletionTimestamp) return []; // its slices go with it, by owner
-  const desired = desiredSlices(service, observed.pods);
+  const desired = desiredSlices(observed);
   const steps: EndpointSliceStep[] = [];
   for (const slice of desired) {
     const known = slices.find((one) => one.metadata.name === slice.metadata.name);
@@ -55,7 +59,8 @@ export function planEndpointSlices(observed: EndpointSliceObservation): Endpoint
   ];
 }
 
-function desiredSlices(service: Service, pods: readonly Pod[]): EndpointSlice[] {
+function desiredSlices({ service, pods, trustIn }: EndpointSliceObservation): EndpointSlice[] {
+  const serves = servingPods(pods, trustIn);
   const groups = new Map<string, { family: 'IPv4' | 'IPv6'; ports: EndpointPort[]; endpoints: Endpoint[] }>();
   for (const pod of [...pods].sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))) {
     if (isPodFinished(pod)) continue;
@@ -64,7 +69,7 @@ function desiredSlices(service: Service, pods: readonly Pod[]): EndpointSlice[] 
       const family = address.includes(':') ? 'IPv6' : 'IPv4';
       const key = JSON.stringify([family, ports]);
       const group = groups.get(key) ?? { family, ports, endpoints: [] };
-      group.endpoints.push(endpointOf(service, pod, address));
+      group.endpoints.push(endpointOf(service, pod, address, serves.has(pod)));
       groups.set(key, group);
     }
   }
@@ -122,9 +127,24 @@ function addressesOf(pod: Pod): string[] {
   return listed.length > 0 ? listed : pod.status?.podIP ? [pod.status.podIP] : [];
 }
 
+/**
+ * Those that traffic may go to. Where the node is in doubt, only as long as there is nobody else: a suspicion must not take
+ * the last endpoint from a service.
+ */
+function servingPods(pods: readonly Pod[], trustIn: (nodeName: string) => NodeTrust): ReadonlySet<Pod> {
+  const sound = new Set<Pod>();
+  const lastResort: Pod[] = [];
+  for (const pod of pods) {
+    const trust = trustIn(pod.spec.nodeName ?? '');
+    if (isServing(pod) && trust !== 'suspect') sound.add(pod);
+    else if (isServing(pod) || (isPodReady(pod) && trust === 'held')) lastResort.push(pod);
+  }
+  const isEnough = [...sound].some((pod) => !isPodTerminating(pod) && !isPodFinished(pod));
+  return isEnough ? sound : new Set([...sound, ...lastResort]);
+}
+
 /** Kubernetes' three facts; a pod of a lost node is neither ready nor serving. */
-function endpointOf(service: Service, pod: Pod, address: string): Endpoint {
-  const serving = isServing(pod);
+function endpointOf(service: Service, pod: Pod, address: string, serving: boolean): Endpoint {
   const terminating = isPodTerminating(pod);
   const { hostname, subdomain, nodeName } = pod.spec;
   const isAlwaysReady = service.spec.publishNotReadyAddresses === true;

@@ -93,6 +93,21 @@ describe('replica set plan', () => {
     const names = rankForDeletion(pods, sampleNowMs).map((pod) => pod.metadata.name);
     assert.deepEqual(names.slice(0, 4), ['unplaced', 'unready', 'stand-in', 'old-h1-too']);
   });
+
+  it('keeps what was lost and is back, though the stand-ins are spread better and only seconds younger', () => {
+    const made = [
+      samplePod({ name: 'back-1', nodeName: 'h1', isReady: true, ageSeconds: 20, isReturned: true }),
+      samplePod({ name: 'back-2', nodeName: 'h1', isReady: true, ageSeconds: 20, isReturned: true }),
+      samplePod({ name: 'back-sick', nodeName: 'h1', isReady: false, ageSeconds: 20, isReturned: true }),
+      samplePod({ name: 'stayed', nodeName: 'h2', isReady: true, ageSeconds: 19 }),
+      samplePod({ name: 'stand-in-1', nodeName: 'h3', isReady: true, ageSeconds: 16 }),
+      samplePod({ name: 'stand-in-2', nodeName: 'h2', isReady: true, ageSeconds: 16 }),
+      samplePod({ name: 'stand-in-3', nodeName: 'h4', isReady: true, ageSeconds: 16 }),
+    ];
+    const names = rankForDeletion(made, sampleNowMs, 4).map((pod) => pod.metadata.name);
+    assert.equal(names[0], 'back-sick');
+    assert.deepEqual(names.slice(1).sort(), ['stand-in-1', 'stand-in-2', 'stand-in-3']);
+  });
 });
 
 const anyPods = fc

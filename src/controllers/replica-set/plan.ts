@@ -1,6 +1,8 @@
 import type { PodTemplateSpec } from 'kubernetes-types/core/v1.js';
+import { suspectAfterMs } from '../../resources/failover.ts';
 import type { Pod, ReplicaSet } from '../../resources/kinds.ts';
-import { isPodFinished, isPodLost } from '../../resources/pod-facts.ts';
+import { podConditions } from '../../resources/names.ts';
+import { isPodFinished, isPodLost, podCondition } from '../../resources/pod-facts.ts';
 import { createdAtMs, isActive, isServing, readySinceMs } from '../pod-facts.ts';
 import { podName } from '../pod-name.ts';
 
@@ -77,7 +79,7 @@ function deletions(active: readonly Pod[], count: number, nowMs: number): Replic
 }
 
 /**
- * First to go: not placed, not ready, much younger, more of its kind on the node, younger. "Much" = by powers of two of
+ * First to go: not placed, not ready, stand-in for one that has come back, much younger, more of its kind on the node, younger. "Much" = by powers of two of
  * the age: what stands in for pods of a lost host goes when they return, while pods made together are thinned out evenly.
  */
 export function rankForDeletion(pods: readonly Pod[], nowMs: number, count = pods.length): Pod[] {
@@ -86,7 +88,11 @@ export function rankForDeletion(pods: readonly Pod[], nowMs: number, count = pod
     const node = pod.spec.nodeName ?? '';
     perNode.set(node, (perNode.get(node) ?? 0) + 1);
   }
-  const left = pods.map((pod) => ({ pod, rank: rankOf(pod, nowMs) }));
+  const returned = pods.filter(
+    (pod) => podCondition(pod, podConditions.nodeLost)?.status === 'False' && isServing(pod),
+  );
+  const oldestReturnedMs = Math.min(...returned.map(createdAtMs));
+  const left = pods.map((pod) => ({ pod, rank: rankOf(pod, nowMs, oldestReturnedMs) }));
   const ranked: Pod[] = [];
   // One at a time: each deletion changes how many share a node.
   while (left.length > 0 && ranked.length < count) {
@@ -105,15 +111,18 @@ export function rankForDeletion(pods: readonly Pod[], nowMs: number, count = pod
 interface Rank {
   /** 0 not placed, 1 not ready, 2 ready. */
   readonly state: number;
+  /** Made after one that was lost and is back: probably in its place. */
+  readonly isStandIn: boolean;
   readonly ageClass: number;
   readonly createdMs: number;
 }
 
-function rankOf(pod: Pod, nowMs: number): Rank {
+function rankOf(pod: Pod, nowMs: number, oldestReturnedMs: number): Rank {
   const createdMs = createdAtMs(pod);
   const ageSeconds = Number.isFinite(createdMs) ? Math.max(0, (nowMs - createdMs) / 1000) : 0;
   return {
     state: !pod.spec.nodeName ? 0 : isServing(pod) ? 2 : 1,
+    isStandIn: createdMs - oldestReturnedMs >= suspectAfterMs,
     ageClass: Math.floor(Math.log2(ageSeconds + 1)),
     createdMs,
   };
@@ -123,6 +132,7 @@ type Ranked = { readonly pod: Pod; readonly rank: Rank };
 
 function goesBefore(a: Ranked, b: Ranked, perNode: ReadonlyMap<string, number>): boolean {
   if (a.rank.state !== b.rank.state) return a.rank.state < b.rank.state;
+  if (a.rank.isStandIn !== b.rank.isStandIn) return a.rank.isStandIn;
   if (a.rank.ageClass !== b.rank.ageClass) return a.rank.ageClass < b.rank.ageClass;
   const [ofA, ofB] = [perNode.get(a.pod.spec.nodeName ?? '') ?? 0, perNode.get(b.pod.spec.nodeName ?? '') ?? 0];
   if (ofA !== ofB) return ofA > ofB;

@@ -1,3 +1,4 @@
+import { failoverAfterProblems } from '../failover.ts';
 import { condition, conditionList } from '../meta.ts';
 import { absolutePath, envName, ipAddress, portNumber } from '../name-checks.ts';
 import { field, listOf, mapOf, message } from '../schema.ts';
@@ -73,6 +74,7 @@ const stackService = message('StackService', {
   user: field(json, 'string'),
   workingDir: field(json, 'string', { check: absolutePath }),
   stopGracePeriodSeconds: field(json, 'int32', { min: 0 }),
+  failover: field(json, message('StackFailover', { after: field(json, 'string', { check: failoverAfterProblems }) })),
 });
 
 const stackFile = message('StackFile', { data: field(json, 'bytes', { secret: true, description: 'Base64.' }) });

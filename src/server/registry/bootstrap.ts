@@ -1,5 +1,7 @@
 import { isApiError } from '../../resources/api-error.ts';
-import { namespaces } from '../../resources/kinds.ts';
+import { apiVersionOf } from '../../resources/kind.ts';
+import { grids, namespaces } from '../../resources/kinds.ts';
+import { systemGrid } from '../../resources/names.ts';
 import type { ApiObject } from '../../resources/object.ts';
 import { permanentNamespaces } from './permanent-namespaces.ts';
 import type { Registry } from './registry.ts';
@@ -13,5 +15,15 @@ export async function ensureNamespaces(registry: Registry): Promise<void> {
         if (!isApiError(error, 'AlreadyExists')) throw error;
       });
     }
+  }
+}
+
+/** Each grid's settings as an object, so that they can be changed; what is set stays. */
+export async function ensureGrids(registry: Registry, names: readonly string[]): Promise<void> {
+  for (const name of names) {
+    const grid: ApiObject = { apiVersion: apiVersionOf(grids), kind: grids.kind, metadata: { name } };
+    await registry.create({ grid: systemGrid }, grids, grid).catch((error: unknown) => {
+      if (!isApiError(error, 'AlreadyExists')) throw error;
+    });
   }
 }

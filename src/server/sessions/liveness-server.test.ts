@@ -3,6 +3,7 @@ import { type Duplex, duplexPair } from 'node:stream';
 import { test } from 'node:test';
 import { ManualClock } from '../../lib/clock.ts';
 import { silentLogger } from '../../lib/log.ts';
+import { capabilities } from '../../tunnel/protocol.ts';
 import { createLivenessServer } from './liveness-server.ts';
 
 const hello = '{"type":"hello","protocolVersion":1,"capabilities":["logs"],"agentVersion":"0.1.0"}\n';
@@ -45,7 +46,7 @@ test('a node is heard at its hello and at each ping, by the monotonic clock', as
     {
       type: 'hello',
       protocolVersion: 1,
-      capabilities: ['logs', 'exec'],
+      capabilities,
       serverId: 's1',
       servers: ['https://a:1', 'https://b:1'],
     },
@@ -97,3 +98,33 @@ for (const text of bad) {
     assert.ok(near.destroyed);
   });
 }
+
+test('an agent on the machine of the server is told apart from others', async () => {
+  const { liveness } = setUp();
+  const from = (localAddress: string, remoteAddress: string) => {
+    const { far, near } = connect(() => {});
+    Object.assign(near, { localAddress, remoteAddress });
+    liveness.accept('main', 'h1', near);
+    far.write(hello);
+  };
+  assert.equal(liveness.isLocal('main', 'h1'), false);
+  from('10.0.0.1', '10.0.0.1');
+  await settle();
+  assert.equal(liveness.isLocal('main', 'h1'), true);
+  from('10.0.0.1', '10.0.0.2');
+  await settle();
+  assert.equal(liveness.isLocal('main', 'h1'), false);
+});
+
+test('a node that is no longer one loses its connections, and was never heard', async () => {
+  const { liveness } = setUp();
+  const { far, near } = connect((socket) => liveness.accept('main', 'h1', socket));
+  const other = connect((socket) => liveness.accept('main', 'h2', socket));
+  for (const one of [far, other.far]) one.write(hello);
+  await settle();
+  liveness.drop('main', 'h1');
+  await settle();
+  assert.deepEqual([near.destroyed, other.near.destroyed], [true, false]);
+  assert.equal(liveness.lastHeardMs('main', 'h1'), undefined);
+  assert.equal(liveness.lastHeardMs('main', 'h2'), 0);
+});

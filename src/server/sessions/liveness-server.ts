@@ -1,8 +1,9 @@
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Clock } from '../../lib/clock.ts';
 import type { Logger } from '../../lib/log.ts';
 import { onJsonLines, writeJsonLine } from '../../tunnel/lines.ts';
-import { capabilities, type LivenessFromAgent, pingIntervalMs, protocolVersion } from '../../tunnel/protocol.ts';
+import { capabilities, type LivenessFromAgent, protocolVersion } from '../../tunnel/protocol.ts';
 import type { Liveness } from '../request.ts';
 
 export interface LivenessServerOptions {
@@ -16,18 +17,21 @@ export interface LivenessServerOptions {
 export interface LivenessServer extends Liveness {
   /** Takes over an upgraded connection of a node. */
   accept(grid: string, nodeName: string, socket: Duplex): void;
+  /** Ends the connections of a node that is no longer one. */
+  drop(grid: string, nodeName: string): void;
   /** Open connections. */
   readonly size: number;
   stop(): void;
 }
 
 /** A connection silent for so long is given up: the agent has long since made another. */
-const silentAfterMs = 10 * pingIntervalMs;
+const silentAfterMs = 10_000;
 
 export function createLivenessServer(options: LivenessServerOptions): LivenessServer {
   const { clock, log } = options;
   const heardMs = new Map<string, number>();
-  const sockets = new Set<Duplex>();
+  const local = new Set<string>();
+  const sockets = new Map<Duplex, string>();
   const listeners = new Set<(grid: string, nodeName: string) => void>();
   const changed = (grid: string, nodeName: string) => {
     for (const listener of listeners) listener(grid, nodeName);
@@ -42,7 +46,7 @@ export function createLivenessServer(options: LivenessServerOptions): LivenessSe
       else cancel = clock.after(silentAfterMs, watch);
     };
     let cancel = clock.after(silentAfterMs, watch);
-    sockets.add(socket);
+    sockets.set(socket, key);
     onJsonLines<LivenessFromAgent>(socket, (message) => {
       lastMs = clock.monotonicMs();
       if (message.type === 'hello') {
@@ -63,6 +67,8 @@ export function createLivenessServer(options: LivenessServerOptions): LivenessSe
         });
         isWelcome = true;
         heardMs.set(key, lastMs);
+        if (isFromHere(socket)) local.add(key);
+        else local.delete(key);
         log.info('a node is connected', { grid, node: nodeName, agentVersion: message.agentVersion });
         changed(grid, nodeName);
       }
@@ -87,15 +93,27 @@ export function createLivenessServer(options: LivenessServerOptions): LivenessSe
     get size() {
       return sockets.size;
     },
+    drop: (grid, nodeName) => {
+      const key = `${grid}/${nodeName}`;
+      heardMs.delete(key);
+      for (const [socket, of] of sockets) if (of === key) socket.destroy();
+    },
     lastHeardMs: (grid, nodeName) => heardMs.get(`${grid}/${nodeName}`),
+    isLocal: (grid, nodeName) => local.has(`${grid}/${nodeName}`),
     onChange: (listener) => {
       listeners.add(listener);
       return () => void listeners.delete(listener);
     },
     stop: () => {
-      for (const socket of sockets) socket.destroy();
+      for (const socket of sockets.keys()) socket.destroy();
     },
   };
+}
+
+/** Both ends have the same address: the agent is on this machine. */
+function isFromHere(socket: Duplex): boolean {
+  const { localAddress, remoteAddress } = socket as Partial<Socket>;
+  return localAddress !== undefined && localAddress === remoteAddress;
 }
 
 function refusalOf(hello: LivenessFromAgent & { type: 'hello' }): string | undefined {

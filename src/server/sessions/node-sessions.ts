@@ -6,6 +6,8 @@ export interface NodeTunnels {
   add(grid: string, nodeName: string, session: ClientHttp2Session): void;
   /** Waits a little for a node that is just coming back; undefined: it does not. */
   find(grid: string, nodeName: string, signal: AbortSignal): Promise<ClientHttp2Session | undefined>;
+  /** Ends the tunnels of a node that is no longer one. */
+  drop(grid: string, nodeName: string): void;
   readonly size: number;
   stop(): void;
 }
@@ -40,6 +42,9 @@ export function createNodeTunnels(clock: Clock): NodeTunnels {
       const key = `${grid}/${nodeName}`;
       if (!newest(key)) await arrival(waiting, key, clock, signal);
       return newest(key);
+    },
+    drop: (grid, nodeName) => {
+      for (const session of sessions.get(`${grid}/${nodeName}`) ?? []) session.destroy();
     },
     stop: () => {
       for (const session of [...sessions.values()].flat()) session.close();

@@ -1,0 +1,118 @@
+import { suspectAfterMs } from '../../resources/failover.ts';
+
+/** What is known of one node's silence. Times are monotonic milliseconds of this server. */
+export interface NodeSigns {
+  readonly name: string;
+  /** Newest sign of life in any session with this server; undefined: none since it started. */
+  readonly lastHeardMs: number | undefined;
+  /** On this server's own machine: its silence says nothing about the network. */
+  readonly isLocal: boolean;
+  /** Was given up, and has not been taken back. */
+  readonly isLost: boolean;
+  /** An operator said that it is lost. */
+  readonly isConfirmed: boolean;
+}
+
+export interface Signs {
+  readonly nodes: readonly NodeSigns[];
+  /** Since when this server can be trusted to hear: start of its leadership, end of its own last lag. */
+  readonly listeningSinceMs: number;
+  readonly nowMs: number;
+  /** By silent node: what the others said about it last. */
+  readonly probes: ReadonlyMap<string, ProbeFinding>;
+}
+
+/** What agents that still answer found when they called a silent node's addresses. */
+export interface ProbeFinding {
+  readonly atMs: number;
+  /** Nodes that reached it. */
+  readonly reachedBy: readonly string[];
+  /** Nodes that did not. */
+  readonly missedBy: readonly string[];
+}
+
+export type Verdict =
+  /** It answered within the suspect time. */
+  | { readonly state: 'heard' }
+  /** No answer, for less than the suspect time, as far as this server can be trusted. */
+  | { readonly state: 'waiting'; readonly silentSinceMs: number }
+  /** Silent, and its silence is its own. */
+  | { readonly state: 'silent'; readonly silentSinceMs: number; readonly isConfirmed: boolean; readonly why: string }
+  /** Silent, but it may be this server that is cut off: nothing is done to it. */
+  | { readonly state: 'doubted'; readonly silentSinceMs: number; readonly why: string };
+
+export interface Judgement {
+  readonly verdicts: ReadonlyMap<string, Verdict>;
+  /** Nodes that should be called by others, and who could call them. */
+  readonly targets: readonly string[];
+  readonly askers: readonly string[];
+}
+
+/** Silent for so long counts towards "many at once", so that a short `failover.after` does not outrun it. */
+export const quietAfterMs = 1_250;
+/** Nodes already lost count as part of the same failure when they fell silent so close to it. */
+export const windowMs = 30_000;
+export const manyShare = 0.55;
+/** A finding of others is believed for so long. */
+export const findingValidMs = 5_000;
+export const maxAskers = 3;
+
+/**
+ * Whose silence can be believed. Many at once (two remote nodes or more, and more than 55 % of those that counted before)
+ * look the same as this server's own cable pulled out. Then the nodes that still answer are asked: not reached by them
+ * either → believed; reached, or nobody left to ask → doubted. Pure.
+ */
+export function judgeNodes(signs: Signs): Judgement {
+  const { nowMs, listeningSinceMs } = signs;
+  const sinceOf = (node: NodeSigns) => Math.max(node.lastHeardMs ?? listeningSinceMs, listeningSinceMs);
+  const isQuiet = (node: NodeSigns) => nowMs - sinceOf(node) >= quietAfterMs;
+  const remote = signs.nodes.filter((node) => !node.isLocal);
+  const answering = remote.filter((node) => !isQuiet(node) && node.lastHeardMs !== undefined && !node.isLost);
+  const quiet = remote.filter((node) => isQuiet(node) && !node.isLost);
+  // Of this server's own hearing only: one that it never heard was lost before it listened.
+  const lost = remote.filter((node) => node.isLost && isQuiet(node) && node.lastHeardMs !== undefined);
+
+  const groupOf = (node: NodeSigns): number => {
+    const near = lost.filter((one) => one !== node && Math.abs(sinceOf(one) - sinceOf(node)) <= windowMs).length;
+    return quiet.length + near;
+  };
+  const isMany = (size: number) => size >= 2 && size > manyShare * (size + answering.length);
+
+  const verdicts = new Map<string, Verdict>();
+  const targets: string[] = [];
+  for (const node of signs.nodes) {
+    const silentSinceMs = sinceOf(node);
+    const isSilent = nowMs - silentSinceMs >= suspectAfterMs;
+    const size = node.isLocal || node.isLost || !isQuiet(node) ? 0 : groupOf(node);
+    if (isMany(size)) targets.push(node.name);
+    if (node.lastHeardMs !== undefined && nowMs - node.lastHeardMs < suspectAfterMs) {
+      verdicts.set(node.name, { state: 'heard' });
+    } else if (!isSilent) {
+      verdicts.set(node.name, { state: 'waiting', silentSinceMs });
+    } else if (node.isConfirmed) {
+      verdicts.set(node.name, { state: 'silent', silentSinceMs, isConfirmed: true, why: 'an operator confirmed it' });
+    } else if (isMany(size)) {
+      const crowd = `${size} of ${size + answering.length} nodes fell silent together`;
+      verdicts.set(node.name, judgeMany(node, silentSinceMs, crowd, signs));
+    } else {
+      verdicts.set(node.name, { state: 'silent', silentSinceMs, isConfirmed: false, why: '' });
+    }
+  }
+  return { verdicts, targets, askers: answering.slice(0, maxAskers).map((node) => node.name) };
+}
+
+function judgeMany(node: NodeSigns, silentSinceMs: number, crowd: string, { probes, nowMs }: Signs): Verdict {
+  const finding = probes.get(node.name);
+  const isFresh = finding !== undefined && finding.atMs >= silentSinceMs && nowMs - finding.atMs <= findingValidMs;
+  const { reachedBy, missedBy } = isFresh ? finding : { reachedBy: [], missedBy: [] };
+  if (reachedBy.length > 0) {
+    const why = `${crowd}, and ${reachedBy.join(', ')} can still reach it: this server may be cut off from it`;
+    return { state: 'doubted', silentSinceMs, why };
+  }
+  if (missedBy.length > 0) {
+    const why = `${crowd}; ${missedBy.join(', ')} cannot reach it either`;
+    return { state: 'silent', silentSinceMs, isConfirmed: false, why };
+  }
+  const why = `${crowd}, and no other node could be asked about it: this server may be cut off`;
+  return { state: 'doubted', silentSinceMs, why };
+}
