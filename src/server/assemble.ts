@@ -145,6 +145,7 @@ export async function assembleServer(
       refresh: () => cache.fresh(),
       wallMs: () => clock.wallMs(),
     }),
+    authorizer,
     hasGrid: (grid) => grids.includes(grid),
     kube: createKubeHandler({
       registry,

@@ -75,7 +75,10 @@ export interface UserRules {
   readonly isIncomplete: boolean;
 }
 
-export type Decision = { readonly allowed: true } | { readonly allowed: false; readonly reason: string };
+/** `reason` is the whole sentence for who asked; `why` what the question does not say itself, if there is anything. */
+export type Decision =
+  | { readonly allowed: true }
+  | { readonly allowed: false; readonly reason: string; readonly why?: string };
 
 /** Asked before every access to an object; for writes by nodes a second time with the object that would be written. */
 export interface Authorizer {

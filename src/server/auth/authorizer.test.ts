@@ -198,5 +198,6 @@ test('a refusal is in the words of Kubernetes and says why', () => {
     allowed: false,
     reason:
       'User "system:node:h1" cannot get resource "secrets" in API group "" in the namespace "shop": no pod on node "h1" uses it',
+    why: 'no pod on node "h1" uses it',
   });
 });

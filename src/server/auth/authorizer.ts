@@ -107,10 +107,15 @@ function refuse(user: User, question: AccessQuestion, why?: string): Decision {
   const resource = subresource ? `${kind.plural}/${subresource}` : kind.plural;
   const where = namespace !== '' ? `in the namespace "${namespace}"` : 'at the cluster scope';
   const sentence = `User "${user.name}" cannot ${verb} resource "${resource}" in API group "${kind.group}" ${where}`;
-  return { allowed: false, reason: why === undefined ? sentence : `${sentence}: ${why}` };
+  return refusal(sentence, why);
 }
 
 function refusePath(user: User, { verb, path }: PathQuestion, why?: string): Decision {
   const sentence = `User "${user.name}" cannot ${verb} path "${path}"`;
-  return { allowed: false, reason: why === undefined ? sentence : `${sentence}: ${why}` };
+  return refusal(sentence, why);
+}
+
+function refusal(sentence: string, why: string | undefined): Decision {
+  if (why === undefined) return { allowed: false, reason: sentence };
+  return { allowed: false, reason: `${sentence}: ${why}`, why };
 }

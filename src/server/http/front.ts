@@ -3,7 +3,8 @@ import type { Duplex } from 'node:stream';
 import type { Logger } from '../../lib/log.ts';
 import type { Metrics } from '../../lib/metrics.ts';
 import { ApiError } from '../../resources/api-error.ts';
-import { adminGroup, nodesGroup, nodeUserPrefix } from '../../resources/names.ts';
+import { nodes } from '../../resources/kinds.ts';
+import { nodesGroup, nodeUserPrefix } from '../../resources/names.ts';
 import {
   joinPath,
   livenessPath,
@@ -13,7 +14,17 @@ import {
   tunnelUpgrade,
 } from '../../tunnel/protocol.ts';
 import type { Authenticator } from '../auth/authenticate.ts';
-import type { AuditSink, HttpRequest, HttpResponse, KubeHandler, RequestContext, User } from '../request.ts';
+import { impersonatedUser } from '../auth/impersonation.ts';
+import { requireAllowed, requirePath } from '../kube/authorize.ts';
+import type {
+  AuditSink,
+  Authorizer,
+  HttpRequest,
+  HttpResponse,
+  KubeHandler,
+  RequestContext,
+  User,
+} from '../request.ts';
 import type { AgentEndpoints } from './agent-endpoints.ts';
 import { joinUserPrefix } from './agent-endpoints.ts';
 import { type GridPath, splitGridPath } from './grid-path.ts';
@@ -22,6 +33,7 @@ import { writeStatus, writeStatusToSocket } from './write-status.ts';
 
 export interface FrontOptions {
   readonly authenticate: Authenticator;
+  readonly authorizer: Authorizer;
   readonly hasGrid: (grid: string) => boolean;
   readonly kube: KubeHandler;
   readonly agents: AgentEndpoints;
@@ -44,6 +56,8 @@ export interface Front {
 const openPaths = ['/healthz', '/livez', '/readyz', '/version'];
 /** Where Kubernetes has those of its agents, too. */
 const nodeMetricsPath = /^\/api\/v1\/nodes\/([a-z0-9.-]{1,253})\/proxy\/metrics$/;
+/** Who speaks there shows his own certificate or join token. */
+const agentPaths: readonly string[] = [joinPath, renewPath, livenessPath, tunnelPath];
 const anonymous: User = { name: 'system:anonymous', groups: ['system:unauthenticated'] };
 /** Requests that end by themselves; watches and followed logs are bounded apart. */
 const maxShortRequests = 1_000;
@@ -88,16 +102,24 @@ export function createFront(options: FrontOptions): Front {
     if (user.grid !== undefined && user.grid !== where.grid) {
       throw forbidden(`User "${user.name}" belongs to grid "${user.grid}" and cannot use grid "${where.grid}"`);
     }
-    return contextOf(incoming, user, where, path);
+    const taken = impersonatedUser(options.authorizer, user, where.grid, request.headers);
+    if (!taken) return contextOf(incoming, user, where, path);
+    if (agentPaths.includes(path.pathname)) throw forbidden(`"${path.pathname}" is for agents themselves`);
+    const { context } = contextOf(incoming, taken, where, path);
+    return { context: { ...context, impersonator: user.name }, path };
   };
 
   const route = async (incoming: Incoming, request: HttpRequest, response: HttpResponse) => {
     const { context, path } = await admit(incoming, request);
     const { pathname } = path;
-    if (pathname === '/metrics') return writeMetrics(context.user, metrics, response);
+    if (pathname === '/metrics') {
+      requirePath(options.authorizer, context, pathname);
+      return writeMetrics(metrics, response);
+    }
     const [, metricsOf] = nodeMetricsPath.exec(pathname) ?? [];
     if (metricsOf !== undefined) {
-      requireAdmin(context.user, pathname);
+      const proxy = { verb: 'get', grid: context.grid, kind: nodes, name: metricsOf, subresource: 'proxy' } as const;
+      requireAllowed(options.authorizer, context, proxy);
       return await options.nodeMetrics(context, metricsOf, response);
     }
     if (pathname !== joinPath && pathname !== renewPath) return await kube.handle(context, request, response, path);
@@ -192,12 +214,7 @@ function isLong(url: string | undefined): boolean {
   return /[?&](watch|follow)=(true|1)\b/.test(url ?? '');
 }
 
-function requireAdmin(user: User, pathname: string): void {
-  if (!user.groups.includes(adminGroup)) throw forbidden(`User "${user.name}" cannot get path "${pathname}"`);
-}
-
-function writeMetrics(user: User, metrics: Metrics, response: HttpResponse): void {
-  requireAdmin(user, '/metrics');
+function writeMetrics(metrics: Metrics, response: HttpResponse): void {
   response.setHeader('content-type', 'text/plain; version=0.0.4; charset=utf-8');
   response.end(metrics.render());
 }

@@ -1,3 +1,4 @@
+import { ApiError } from '../../resources/api-error.ts';
 import type { Kind } from '../../resources/kind.ts';
 import type { ApiObject } from '../../resources/object.ts';
 import { escalationProblem } from '../auth/rbac/escalation.ts';
@@ -54,6 +55,13 @@ function verbOf(route: ObjectRoute, method: string, isWatch: boolean): Attribute
 export function requireAllowed(authorizer: Authorizer, context: RequestContext, attributes: Attributes): void {
   const decision = authorizer.authorize(context.user, attributes);
   if (!decision.allowed) throw forbidden(attributes.kind, attributes.name, decision.reason);
+}
+
+/** For reading what is no object. Throws ApiError 403. */
+export function requirePath(authorizer: Authorizer, { user, grid }: RequestContext, path: string): void {
+  const decision = authorizer.authorizePath(user, { grid, verb: 'get', path });
+  if (decision.allowed) return;
+  throw new ApiError({ code: 403, reason: 'Forbidden', message: `forbidden: ${decision.reason}`, details: {} });
 }
 
 /** The second question, with the object that would be written. */

@@ -60,10 +60,10 @@ export function resourceList(group: string, version: string): object | undefined
   const stored = allKinds.filter((kind) => kind.group === group).flatMap(plain);
   const answered = reviews
     .filter((review) => review.group === group)
-    .map(({ plural, kind }) => ({
+    .map(({ plural, kind, namespaced }) => ({
       name: plural,
       singularName: kind.toLowerCase(),
-      namespaced: false,
+      namespaced,
       kind,
       verbs: ['create'],
     }));
@@ -113,10 +113,10 @@ function aggregated(group: string): object[] {
     }));
   const answered = reviews
     .filter((review) => review.group === group)
-    .map(({ plural, version, kind }) => ({
+    .map(({ plural, version, kind, namespaced }) => ({
       resource: plural,
       responseKind: { group, version, kind },
-      scope: 'Cluster',
+      scope: namespaced ? 'Namespaced' : 'Cluster',
       singularResource: kind.toLowerCase(),
       verbs: ['create'],
     }));

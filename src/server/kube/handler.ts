@@ -16,11 +16,11 @@ import type {
   PodStreams,
   RequestContext,
 } from '../request.ts';
-import { attributesOf, isMutating } from './authorize.ts';
+import { attributesOf, isMutating, requirePath } from './authorize.ts';
 import { apiGroup, discovery, discoveryContentType, discoveryForm, resourceList } from './discovery.ts';
 import { type Exchange, sendJson } from './exchange.ts';
 import { handleObjects, type ObjectDependencies, podForStream, podStreamNames } from './objects.ts';
-import { handleReview } from './reviews.ts';
+import { handleReview, type TokenReviewer } from './reviews.ts';
 import { parseRoute, type Route } from './route.ts';
 import { OpenApiDocuments, sendHealth, versionInfo } from './system-paths.ts';
 
@@ -30,6 +30,8 @@ export interface KubeHandlerOptions {
   readonly authorizer: Authorizer;
   readonly audit: AuditSink;
   readonly podStreams: PodStreams;
+  /** Absent: TokenReviews know no token. */
+  readonly reviewToken?: TokenReviewer;
   readonly metrics: Metrics;
   /** Of Flotilla: stands behind the `+` of `/version`. */
   readonly version: string;
@@ -98,10 +100,11 @@ class Asked {
     if (!attributes) return;
     const { verb, kind, namespace, name = this.createdName, subresource } = attributes;
     if (!isMutating(verb, kind, subresource) && code !== 401 && code !== 403) return;
-    const { requestId, user, sourceAddress, userAgent, grid } = this.#context;
+    const { requestId, user, impersonator, sourceAddress, userAgent, grid } = this.#context;
     audit.write({
       requestId,
-      user: user.name,
+      user: impersonator ?? user.name,
+      ...(impersonator === undefined ? {} : { impersonated: user.name }),
       sourceAddress,
       userAgent,
       verb,
@@ -141,9 +144,13 @@ class KubeRequests {
     }
     if (route.type === 'review') {
       if (asked.method !== 'POST') throw methodNotAllowed();
-      return await handleReview(exchange, this.#options.authorizer, route.plural);
+      return await handleReview(exchange, this.#options, route);
     }
     if (asked.method !== 'GET' && asked.method !== 'HEAD') throw methodNotAllowed();
+    // Version and health are for everybody, also before he says who he is.
+    if (route.type !== 'version' && route.type !== 'health') {
+      requirePath(this.#options.authorizer, exchange.context, exchange.path.pathname);
+    }
     await this.#handleSystem(exchange, route);
   }
 

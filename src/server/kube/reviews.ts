@@ -1,148 +1,174 @@
-// `kubectl auth whoami` and `can-i`: questions about oneself, answered by the authorizer, never stored.
-import type { Decodable } from '../../resources/decode.ts';
-import type { Kind } from '../../resources/kind.ts';
-import { allKinds } from '../../resources/kinds.ts';
-import { objectMeta } from '../../resources/meta.ts';
-import { adminGroup } from '../../resources/names.ts';
-import { field, message } from '../../resources/schema.ts';
-import { badRequest, unknownPath } from '../registry/api-errors.ts';
-import type { Attributes, Authorizer, Decision, RequestContext } from '../request.ts';
+// Questions about who may do what and who is who: answered by the same authorizer and authenticator that requests meet,
+// never stored.
+import type { TokenReviewStatus } from 'kubernetes-types/authentication/v1.js';
+import type {
+  NonResourceAttributes,
+  ResourceAttributes,
+  SubjectAccessReviewSpec,
+  SubjectAccessReviewStatus,
+  SubjectRulesReviewStatus,
+} from 'kubernetes-types/authorization/v1.js';
+import { invalid, invalidError, required } from '../../resources/field-errors.ts';
+import {
+  accessReviewBody,
+  localAccessReviewBody,
+  selfAccessReviewBody,
+  selfReviewBody,
+  selfRulesReviewBody,
+  tokenReviewBody,
+} from '../../resources/review-bodies.ts';
+import { badRequest, forbidden, unknownPath } from '../registry/api-errors.ts';
+import type { Authorizer, Decision, User } from '../request.ts';
 import { type Exchange, sendJson } from './exchange.ts';
 import { decodeBody, mediaType, readBody } from './request-body.ts';
+import type { ReviewRoute } from './route.ts';
 
-interface ResourceAttributes {
-  readonly namespace?: string;
-  readonly verb?: string;
-  readonly group?: string;
-  readonly resource?: string;
-  readonly subresource?: string;
-  readonly name?: string;
+/** Whose token it is; `audiences` empty: those of this API. */
+export type TokenReviewer = (token: string, audiences: readonly string[]) => Promise<TokenReviewStatus>;
+
+export interface ReviewDependencies {
+  readonly authorizer: Authorizer;
+  /** Absent: no token is known. */
+  readonly reviewToken?: TokenReviewer | undefined;
 }
 
-interface AccessReview {
-  readonly spec?: {
-    readonly resourceAttributes?: ResourceAttributes;
-    readonly nonResourceAttributes?: { readonly path?: string; readonly verb?: string };
-  };
-}
-
-type Body<T> = Decodable & { readonly type?: T };
-
-const accessReview: Body<AccessReview> = {
-  group: 'authorization.k8s.io',
-  version: 'v1',
-  kind: 'SelfSubjectAccessReview',
-  message: message('SelfSubjectAccessReview', {
-    metadata: field(1, objectMeta),
-    spec: field(
-      2,
-      message('SelfSubjectAccessReviewSpec', {
-        resourceAttributes: field(
-          1,
-          message('ResourceAttributes', {
-            namespace: field(1, 'string'),
-            verb: field(2, 'string'),
-            group: field(3, 'string'),
-            version: field(4, 'string'),
-            resource: field(5, 'string'),
-            subresource: field(6, 'string'),
-            name: field(7, 'string'),
-          }),
-        ),
-        nonResourceAttributes: field(
-          2,
-          message('NonResourceAttributes', { path: field(1, 'string'), verb: field(2, 'string') }),
-        ),
-      }),
-    ),
-  }),
-};
-
-const rulesReview: Body<{ readonly spec?: { readonly namespace?: string } }> = {
-  group: 'authorization.k8s.io',
-  version: 'v1',
-  kind: 'SelfSubjectRulesReview',
-  message: message('SelfSubjectRulesReview', {
-    metadata: field(1, objectMeta),
-    spec: field(2, message('SelfSubjectRulesReviewSpec', { namespace: field(1, 'string') })),
-  }),
-};
-
-export async function handleReview(exchange: Exchange, authorizer: Authorizer, plural: string): Promise<void> {
-  const { context, request } = exchange;
-  const body = await readBody(request);
-  if (plural === 'selfsubjectreviews') return await answer(exchange, selfReview(context));
-  if (plural === 'selfsubjectaccessreviews') {
-    const { object } = decodeBody(accessReview, body, mediaType(request), 'Ignore');
-    return await answer(exchange, { ...object, status: accessStatus(context, authorizer, object) });
-  }
-  if (plural === 'selfsubjectrulesreviews') {
-    const { object } = decodeBody(rulesReview, body, mediaType(request), 'Ignore');
-    return await answer(exchange, { ...object, status: rulesStatus(context, authorizer, object.spec?.namespace) });
-  }
-  throw unknownPath();
-}
-
-async function answer(exchange: Exchange, object: object): Promise<void> {
-  await sendJson(exchange, object, { code: 201 });
-}
-
-function selfReview({ user }: RequestContext): object {
-  return {
-    kind: 'SelfSubjectReview',
-    apiVersion: 'authentication.k8s.io/v1',
-    metadata: { creationTimestamp: null },
-    status: { userInfo: { username: user.name, groups: user.groups } },
-  };
-}
-
-function accessStatus(context: RequestContext, authorizer: Authorizer, { spec }: AccessReview): object {
-  const { resourceAttributes, nonResourceAttributes } = spec ?? {};
-  if (resourceAttributes) {
-    const decision = mayAccess(context, authorizer, resourceAttributes);
-    return decision.allowed ? { allowed: true } : { allowed: false, reason: decision.reason };
-  }
-  if (!nonResourceAttributes) throw badRequest('spec.resourceAttributes or spec.nonResourceAttributes is required');
-  return { allowed: context.user.groups.includes(adminGroup) };
-}
-
-function mayAccess(context: RequestContext, authorizer: Authorizer, asked: ResourceAttributes): Decision {
-  const { verb = '', group = '', resource = '', namespace, name, subresource } = asked;
-  const kinds = allKinds.filter(
-    (kind) => (resource === '*' || kind.plural === resource) && (group === '*' || kind.group === group),
-  );
-  if (kinds.length === 0)
-    return { allowed: false, reason: `nothing named "${resource}" is served in group "${group}"` };
-  for (const kind of kinds) {
-    for (const one of verb === '*' ? kind.verbs : [verb]) {
-      const decision = authorizer.authorize(context.user, {
-        verb: one as Attributes['verb'],
-        grid: context.grid,
-        kind,
-        ...(namespace ? { namespace } : {}),
-        ...(name ? { name } : {}),
-        ...(subresource ? { subresource } : {}),
-      });
-      if (!decision.allowed) return decision;
+export async function handleReview(
+  exchange: Exchange,
+  dependencies: ReviewDependencies,
+  route: ReviewRoute,
+): Promise<void> {
+  const { authorizer } = dependencies;
+  const { user, grid } = exchange.context;
+  const { review, namespace } = route;
+  const where = namespace === undefined ? {} : { namespace };
+  const decision = authorizer.authorize(user, { verb: 'create', grid, kind: review, ...where });
+  if (!decision.allowed) throw forbidden(review, undefined, decision.reason);
+  const body = await readBody(exchange.request);
+  const type = mediaType(exchange.request);
+  const answer = async (object: object, status: object) =>
+    await sendJson(exchange, { ...object, metadata: { creationTimestamp: null }, status }, { code: 201 });
+  switch (review.plural) {
+    case 'selfsubjectreviews': {
+      const { object } = decodeBody(selfReviewBody, body, type, 'Ignore');
+      return await answer(object, { userInfo: userInfo(user) });
     }
+    case 'selfsubjectaccessreviews': {
+      const { object } = decodeBody(selfAccessReviewBody, body, type, 'Ignore');
+      return await answer(object, accessStatus(authorizer, user, grid, object.spec, review.kind));
+    }
+    case 'selfsubjectrulesreviews': {
+      const { object } = decodeBody(selfRulesReviewBody, body, type, 'Ignore');
+      return await answer(object, rulesStatus(authorizer, user, grid, object.spec?.namespace));
+    }
+    case 'subjectaccessreviews': {
+      const { object } = decodeBody(accessReviewBody, body, type, 'Ignore');
+      return await answer(
+        object,
+        accessStatus(authorizer, subjectOf(object.spec, user), grid, object.spec, review.kind),
+      );
+    }
+    case 'localsubjectaccessreviews': {
+      const { object } = decodeBody(localAccessReviewBody, body, type, 'Ignore');
+      const asked = object.spec?.resourceAttributes;
+      if (asked?.namespace !== namespace) {
+        const at = 'spec.resourceAttributes.namespace';
+        throw invalidError(review, '', [invalid(at, asked?.namespace ?? '', 'must match metadata.namespace')]);
+      }
+      return await answer(
+        object,
+        accessStatus(authorizer, subjectOf(object.spec, user), grid, object.spec, review.kind),
+      );
+    }
+    case 'tokenreviews': {
+      const { object } = decodeBody(tokenReviewBody, body, type, 'Ignore');
+      if (!object.spec?.token) throw invalidError(review, '', [required('spec.token')]);
+      const unknown: TokenReviewStatus = { authenticated: false, error: 'this server knows no tokens' };
+      const status = await dependencies.reviewToken?.(object.spec.token, object.spec.audiences ?? []);
+      return await answer(object, status ?? unknown);
+    }
+    default:
+      throw unknownPath();
   }
-  return { allowed: true };
 }
 
-/** Without names and selectors: what one may do with any object of a kind. */
-function rulesStatus(context: RequestContext, authorizer: Authorizer, namespace: string | undefined): object {
-  const rules = allKinds.map((kind: Kind) => ({
-    verbs: kind.verbs.filter(
-      (verb) =>
-        mayAccess(context, authorizer, { ...attributesFor(kind), verb, ...(namespace ? { namespace } : {}) }).allowed,
-    ),
-    apiGroups: [kind.group],
-    resources: [kind.plural],
-  }));
-  const nonResourceRules = context.user.groups.includes(adminGroup) ? [{ verbs: ['*'], nonResourceURLs: ['*'] }] : [];
-  return { resourceRules: rules.filter((rule) => rule.verbs.length > 0), nonResourceRules, incomplete: true };
+export function userInfo({ name, uid, groups, extra }: User): object {
+  return { username: name, ...(uid === undefined ? {} : { uid }), groups, ...(extra ? { extra } : {}) };
 }
 
-function attributesFor(kind: Kind): ResourceAttributes {
-  return { group: kind.group, resource: kind.plural };
+/** Whom a SubjectAccessReview asks about; he is bound to the grid to which the asking one is. */
+function subjectOf(spec: SubjectAccessReviewSpec | undefined, { grid }: User): User {
+  const { user = '', groups = [], uid } = spec ?? {};
+  if (user === '' && groups.length === 0) {
+    const why = 'at least one of user or group must be specified';
+    throw invalidError({ group: 'authorization.k8s.io', kind: 'SubjectAccessReview' }, '', [
+      invalid('spec.user', user, why),
+    ]);
+  }
+  return { name: user, groups, ...(uid ? { uid } : {}), ...(grid === undefined ? {} : { grid }) };
+}
+
+interface AccessSpec {
+  readonly resourceAttributes?: ResourceAttributes;
+  readonly nonResourceAttributes?: NonResourceAttributes;
+}
+
+function accessStatus(
+  authorizer: Authorizer,
+  user: User,
+  grid: string,
+  { resourceAttributes, nonResourceAttributes }: AccessSpec = {},
+  kind: string,
+): SubjectAccessReviewStatus {
+  if ((resourceAttributes === undefined) === (nonResourceAttributes === undefined)) {
+    const why = 'exactly one of nonResourceAttributes or resourceAttributes must be specified';
+    throw invalidError({ group: 'authorization.k8s.io', kind }, '', [invalid('spec.resourceAttributes', null, why)]);
+  }
+  if (nonResourceAttributes) {
+    const { verb = '', path = '' } = nonResourceAttributes;
+    return statusOf(authorizer.authorizePath(user, { grid, verb, path }));
+  }
+  const { verb = '', group = '', resource = '', namespace, name, subresource } = resourceAttributes ?? {};
+  if (verb === '' || resource === '') throw badRequest('spec.resourceAttributes: verb and resource are required');
+  const question = {
+    verb,
+    grid,
+    kind: { group, plural: resource, namespaced: true },
+    ...(namespace ? { namespace } : {}),
+    ...(name ? { name } : {}),
+    ...(subresource ? { subresource } : {}),
+  };
+  return statusOf(authorizer.authorize(user, question));
+}
+
+/** kubectl writes the reason behind its `no`: only what the question itself does not say. */
+function statusOf(decision: Decision): SubjectAccessReviewStatus {
+  if (decision.allowed) return { allowed: true };
+  return { allowed: false, ...(decision.why === undefined ? {} : { reason: decision.why }) };
+}
+
+function rulesStatus(
+  authorizer: Authorizer,
+  user: User,
+  grid: string,
+  namespace: string | undefined,
+): SubjectRulesReviewStatus {
+  if (!namespace) throw badRequest('no namespace on request');
+  const { rules, problems, isIncomplete } = authorizer.rulesOf(user, grid, namespace);
+  const resourceRules = rules
+    .filter((rule) => (rule.resources?.length ?? 0) > 0)
+    .map(({ verbs, apiGroups = [], resources = [], resourceNames }) => ({
+      verbs,
+      apiGroups,
+      resources,
+      ...(resourceNames ? { resourceNames } : {}),
+    }));
+  const nonResourceRules = rules
+    .filter((rule) => (rule.nonResourceURLs?.length ?? 0) > 0)
+    .map(({ verbs, nonResourceURLs = [] }) => ({ verbs, nonResourceURLs }));
+  return {
+    resourceRules,
+    nonResourceRules,
+    incomplete: isIncomplete || problems.length > 0,
+    ...(problems.length === 0 ? {} : { evaluationError: problems.join(', ') }),
+  };
 }

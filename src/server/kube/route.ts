@@ -13,13 +13,19 @@ export type Route =
       readonly subresource?: string;
     }
   /** `selfsubjectreviews` and its like: answered, never stored. */
-  | { readonly type: 'review'; readonly plural: string }
+  | ReviewRoute
   | { readonly type: 'discovery'; readonly path: 'api' | 'apis' }
   | { readonly type: 'groupVersion'; readonly group: string; readonly version: string }
   | { readonly type: 'group'; readonly group: string }
   | { readonly type: 'openApi'; readonly version: 'v2' | 'v3'; readonly document?: string }
   | { readonly type: 'version' }
   | { readonly type: 'health'; readonly check: string };
+
+export interface ReviewRoute {
+  readonly type: 'review';
+  readonly review: Review;
+  readonly namespace?: string;
+}
 
 /** Undefined: nothing is served there. Throws ApiError 400 for a path with broken escapes. */
 export function parseRoute(pathname: string): Route | undefined {
@@ -63,12 +69,31 @@ function apis([group, version, ...rest]: string[]): Route | undefined {
   return resources(group, version, rest);
 }
 
-/** The groups of what only answers. */
-export const reviews = [
-  { group: 'authentication.k8s.io', version: 'v1', plural: 'selfsubjectreviews', kind: 'SelfSubjectReview' },
-  { group: 'authorization.k8s.io', version: 'v1', plural: 'selfsubjectaccessreviews', kind: 'SelfSubjectAccessReview' },
-  { group: 'authorization.k8s.io', version: 'v1', plural: 'selfsubjectrulesreviews', kind: 'SelfSubjectRulesReview' },
-] as const;
+/** What only answers. */
+export interface Review {
+  readonly group: string;
+  readonly version: string;
+  readonly plural: string;
+  readonly kind: string;
+  readonly namespaced: boolean;
+}
+
+const review = (topic: string, kind: string, namespaced = false): Review => ({
+  group: `${topic}.k8s.io`,
+  version: 'v1',
+  plural: `${kind.toLowerCase()}s`,
+  kind,
+  namespaced,
+});
+
+export const reviews: readonly Review[] = [
+  review('authentication', 'SelfSubjectReview'),
+  review('authentication', 'TokenReview'),
+  review('authorization', 'LocalSubjectAccessReview', true),
+  review('authorization', 'SelfSubjectAccessReview'),
+  review('authorization', 'SelfSubjectRulesReview'),
+  review('authorization', 'SubjectAccessReview'),
+];
 
 function resources(group: string, version: string, rest: string[]): Route | undefined {
   if (rest.some((part) => part === '')) return undefined;
@@ -79,8 +104,16 @@ function resources(group: string, version: string, rest: string[]): Route | unde
   if (inside?.namespaced && second !== undefined) return ofKind(inside, second, more);
   const kind = kindFor(group, version, first!);
   if (kind) return kind.namespaced && second !== undefined ? undefined : ofKind(kind, undefined, rest.slice(1));
-  const isReview = reviews.some((one) => one.group === group && one.version === version && one.plural === first);
-  return isReview && second === undefined ? { type: 'review', plural: first! } : undefined;
+  return ofReview(group, version, rest);
+}
+
+function ofReview(group: string, version: string, rest: readonly string[]): Route | undefined {
+  const namespace = rest[0] === 'namespaces' && rest.length === 3 ? rest[1] : undefined;
+  const plural = namespace === undefined ? rest[0] : rest[2];
+  if (namespace === undefined && rest.length > 1) return undefined;
+  const found = reviews.find((one) => one.group === group && one.version === version && one.plural === plural);
+  if (!found || found.namespaced !== (namespace !== undefined)) return undefined;
+  return { type: 'review', review: found, ...(namespace === undefined ? {} : { namespace }) };
 }
 
 function ofKind(kind: Kind, namespace: string | undefined, rest: readonly string[]): Route | undefined {
