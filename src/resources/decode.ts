@@ -9,6 +9,8 @@ export type Strictness = 'Strict' | 'Warn' | 'Ignore';
 
 export interface DecodeOptions {
   readonly strictness: Strictness;
+  /** Found before, as `duplicate field "a"`: treated like unknown fields. */
+  readonly problems?: readonly string[];
 }
 
 /** What can be decoded: a kind, or a body such as DeleteOptions. */
@@ -51,7 +53,7 @@ export function decodeJson<T>(
     throw unrecognized(decodable, `json parse error: ${error instanceof Error ? error.message : String(error)}`);
   }
   const duplicates = options.strictness === 'Ignore' ? [] : findDuplicateKeys(source);
-  return decode(decodable, value, options, duplicates);
+  return decode(decodable, value, options, duplicates.map(duplicateField));
 }
 
 /** The same for a value that was parsed already (from YAML, or the result of a patch). It is not changed. */
@@ -60,21 +62,21 @@ export function decodeValue<T>(
   value: unknown,
   options: DecodeOptions,
 ): Decoded<T> {
-  return decode(decodable, value, options, []);
+  return decode(decodable, value, options, options.strictness === 'Ignore' ? [] : (options.problems ?? []));
 }
 
 function decode<T>(
   decodable: Decodable & { readonly type?: T },
   value: unknown,
   options: DecodeOptions,
-  duplicates: readonly string[],
+  problems: readonly string[],
 ): Decoded<T> {
   if (!isObject(value)) throw unrecognized(decodable, `the body is ${describe(value)}, not an object`);
   checkType(decodable, value);
   const context: DecodeContext = {
     strictness: options.strictness,
     path: [],
-    problems: duplicates.map((path) => `duplicate field "${path}"`),
+    problems: [...problems],
   };
   try {
     const object = decodeMessage(context, decodable.message, value);
@@ -83,6 +85,11 @@ function decode<T>(
     if (error instanceof UnmarshalError) throw cannotHandle(decodable, error.message);
     throw error;
   }
+}
+
+/** As it stands among the problems of a body. */
+export function duplicateField(path: string): string {
+  return `duplicate field "${path}"`;
 }
 
 /** Type and version stand first, as everybody writes them; problems become an error when strict. */

@@ -25,19 +25,23 @@ export function parseDownwardSubscript(
   return match ? { map: match[1] as 'labels' | 'annotations', key: match[2] ?? '' } : undefined;
 }
 
-const objectFieldSelector = message('ObjectFieldSelector', {
-  apiVersion: field(1, 'string', { default: 'v1', allowed: ['v1'] }),
-  fieldPath: field(2, 'string', {
-    required: true,
-    check: (path: string) =>
-      downwardFields.some((known) => known === path) || parseDownwardSubscript(path)
-        ? []
-        : [
-            `not supported by Flotilla: use one of ${downwardFields.join(', ')}, ` +
-              "metadata.labels['<key>'], metadata.annotations['<key>']",
-          ],
-  }),
-});
+const objectFieldSelector = message(
+  'ObjectFieldSelector',
+  {
+    apiVersion: field(1, 'string', { default: 'v1', allowed: ['v1'] }),
+    fieldPath: field(2, 'string', {
+      required: true,
+      check: (path: string) =>
+        downwardFields.some((known) => known === path) || parseDownwardSubscript(path)
+          ? []
+          : [
+              `not supported by Flotilla: use one of ${downwardFields.join(', ')}, ` +
+                "metadata.labels['<key>'], metadata.annotations['<key>']",
+            ],
+    }),
+  },
+  { isAtomic: true },
+);
 
 const requiredReference = message('LocalObjectReference', { name: field(1, 'string', { required: true }) });
 
@@ -45,7 +49,7 @@ function keySelector(name: string) {
   return message(
     name,
     { key: field(2, 'string', { required: true, check: configKey }), optional: field(3, 'bool', { optional: true }) },
-    { inline: [{ number: 1, message: requiredReference }] },
+    { inline: [{ number: 1, message: requiredReference }], isAtomic: true },
   );
 }
 

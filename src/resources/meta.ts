@@ -22,7 +22,10 @@ const ownerReference = message(
     controller: field(6, 'bool', { optional: true }),
     blockOwnerDeletion: field(7, 'bool', { optional: true }),
   },
-  { description: 'An object that this one belongs to: it goes when the last of its owners is gone.' },
+  {
+    isAtomic: true,
+    description: 'An object that this one belongs to: it goes when the last of its owners is gone.',
+  },
 );
 
 export const objectMeta = message('ObjectMeta', {
@@ -61,20 +64,28 @@ export const labelSelector = message(
     matchLabels: field(1, mapOf('string')),
     matchExpressions: field(2, listOf(labelSelectorRequirement)),
   },
-  { validate: validateLabelSelector, description: 'Labels that objects must have; all of it must hold.' },
+  {
+    isAtomic: true,
+    validate: validateLabelSelector,
+    description: 'Labels that objects must have; all of it must hold.',
+  },
 );
 
-export const objectReference = message('ObjectReference', {
-  kind: field(1, 'string'),
-  namespace: field(2, 'string'),
-  name: field(3, 'string'),
-  uid: field(4, 'string'),
-  apiVersion: field(5, 'string'),
-  resourceVersion: field(6, 'string'),
-  fieldPath: field(7, 'string'),
-});
+export const objectReference = message(
+  'ObjectReference',
+  {
+    kind: field(1, 'string'),
+    namespace: field(2, 'string'),
+    name: field(3, 'string'),
+    uid: field(4, 'string'),
+    apiVersion: field(5, 'string'),
+    resourceVersion: field(6, 'string'),
+    fieldPath: field(7, 'string'),
+  },
+  { isAtomic: true },
+);
 
-export const localObjectReference = message('LocalObjectReference', { name: field(1, 'string') });
+export const localObjectReference = message('LocalObjectReference', { name: field(1, 'string') }, { isAtomic: true });
 
 export const condition = message('Condition', {
   type: field(1, 'string'),

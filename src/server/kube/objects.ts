@@ -6,24 +6,25 @@ import type { Call } from '../registry/call.ts';
 import type { Ref, Registry } from '../registry/registry.ts';
 import type { Attributes, Authorizer, PodStreams } from '../request.ts';
 import { admission, type ObjectRoute, requireAllowed } from './authorize.ts';
+import { deleteMany } from './delete-many.ts';
 import { type Exchange, sendJson, sendText } from './exchange.ts';
 import { partialOf, readPage, sendList, tableOf, tableOptions } from './list.ts';
 import { parseListOptions } from './list-options.ts';
 import { negotiate } from './negotiate.ts';
 import { sendWatch, type WatchDependencies } from './watch.ts';
 import {
+  applyOne,
   bindOne,
   createOne,
   deleteOne,
-  deleteOptionsOf,
-  dryIf,
-  isDryRun,
+  isApplyRequest,
   patchOne,
   refuseMethod,
   scaleOne,
   updateOne,
   type Write,
 } from './write.ts';
+import { parseWriteOptions } from './write-options.ts';
 
 export interface ObjectDependencies extends WatchDependencies {
   readonly registry: Registry;
@@ -40,13 +41,12 @@ export async function handleObjects(
   const { kind, namespace } = route;
   requireAllowed(dependencies.authorizer, exchange.context, attributes);
   if (!route.kind.verbs.includes(attributes.verb) && !attributes.subresource) throw methodNotAllowed();
-  const call = callOf(exchange, dependencies, attributes);
-  const write: Write = { exchange, registry: dependencies.registry, kind, namespace, call };
+  const write = writeOf(exchange, dependencies, route, attributes);
   if (route.type === 'object') {
     const ref: Ref = { namespace, name: route.name };
     return route.subresource
       ? await handleSubresource(write, dependencies, ref, route.subresource)
-      : await handleObject(write, ref);
+      : await handleObject(write, dependencies, ref);
   }
   switch (attributes.verb) {
     case 'create': {
@@ -56,22 +56,30 @@ export async function handleObjects(
       return await sendObject(exchange, kind, made, 201);
     }
     case 'deletecollection':
-      return await deleteMany(write, dependencies);
+      return await deleteMany(write, dependencies.cache);
     default:
       return await readMany(exchange, dependencies, kind, namespace);
   }
 }
 
-function callOf(exchange: Exchange, { authorizer }: ObjectDependencies, attributes: Attributes): Call {
+/** What is asked, for writes with their options understood; a deletion has options of its own. */
+function writeOf(
+  exchange: Exchange,
+  { authorizer, registry }: ObjectDependencies,
+  { kind, namespace }: ObjectRoute,
+  attributes: Attributes,
+): Write {
   const { context, query, warnings } = exchange;
+  const { verb } = attributes;
+  const warn = (sentence: string) => void warnings.push(sentence);
+  const one = { exchange, registry, kind, namespace } as const;
   // A list names what may be deleted; each object has been read by the same right.
-  const isWrite = ['create', 'update', 'patch'].includes(attributes.verb);
-  return {
-    grid: context.grid,
-    isDryRun: isDryRun(query.getAll('dryRun')),
-    warn: (sentence) => void warnings.push(sentence),
-    ...(isWrite ? { admit: admission(authorizer, context, attributes) } : {}),
-  };
+  if (verb !== 'create' && verb !== 'update' && verb !== 'patch') {
+    return { ...one, call: { grid: context.grid, warn }, strictness: 'Warn', isForced: false };
+  }
+  const { strictness, isForced, ...options } = parseWriteOptions(verb, query, context, isApplyRequest(exchange));
+  const admit = admission(authorizer, context, attributes);
+  return { ...one, call: { grid: context.grid, warn, admit, ...options }, strictness, isForced };
 }
 
 async function readMany(
@@ -87,7 +95,7 @@ async function readMany(
   await sendList(exchange, cache, kind, await readPage(cache, exchange.context.grid, kind, options));
 }
 
-async function handleObject(write: Write, ref: Ref): Promise<void> {
+async function handleObject(write: Write, dependencies: ObjectDependencies, ref: Ref): Promise<void> {
   const { exchange, kind, registry, call } = write;
   switch (exchange.request.method) {
     case 'GET':
@@ -99,12 +107,31 @@ async function handleObject(write: Write, ref: Ref): Promise<void> {
     case 'PUT':
       return await sendObject(exchange, kind, await updateOne(write, ref));
     case 'PATCH':
-      return await sendObject(exchange, kind, await patchOne(write, ref));
+      return isApplyRequest(exchange)
+        ? await sendApplied(write, dependencies, ref)
+        : await sendObject(exchange, kind, await patchOne(write, ref));
     case 'DELETE':
       return await sendJson(exchange, await deleteOne(write, ref));
     default:
       return refuseMethod(exchange.request.method);
   }
+}
+
+/** Who applies what is not there makes it, and must be allowed to. */
+async function sendApplied(write: Write, { authorizer }: ObjectDependencies, ref: Ref): Promise<void> {
+  const { exchange, kind, call, namespace } = write;
+  const mayCreate = admission(authorizer, exchange.context, {
+    verb: 'create',
+    grid: call.grid,
+    kind,
+    ...(namespace === undefined ? {} : { namespace }),
+  });
+  const admit: Call['admit'] = (object, old) => {
+    if (!old) mayCreate(object, old);
+    call.admit?.(object, old);
+  };
+  const { object, isNew } = await applyOne({ ...write, call: { ...call, admit } }, ref);
+  return await sendObject(exchange, kind, object, isNew ? 201 : 200);
 }
 
 async function handleSubresource(
@@ -132,32 +159,12 @@ async function handleSubresource(
       return await sendObject(exchange, kind, (await registry.get(call, kind, ref)).object);
     }
     if (method === 'PUT') return await sendObject(exchange, kind, await updateOne(write, ref, subresource));
+    if (subresource === 'status' && isApplyRequest(exchange)) {
+      return await sendObject(exchange, kind, (await applyOne(write, ref, subresource)).object);
+    }
     if (method === 'PATCH') return await sendObject(exchange, kind, await patchOne(write, ref, subresource));
   }
   refuseMethod(method);
-}
-
-/** So many deletions of a collection are under way at once. */
-const deletionsAtOnce = 16;
-
-async function deleteMany(write: Write, { cache }: ObjectDependencies): Promise<void> {
-  const { exchange, kind, registry } = write;
-  const options = await deleteOptionsOf(exchange);
-  const call = dryIf(write.call, options);
-  const listOptions = parseListOptions(kind, exchange.query, cache, write.namespace);
-  const page = await readPage(cache, exchange.context.grid, kind, listOptions);
-  const rest = [...page.items];
-  const worker = async () => {
-    for (let item = rest.pop(); item; item = rest.pop()) {
-      const { name, namespace } = item.object.metadata;
-      await registry.delete(call, kind, { name, namespace }, options).catch((error: unknown) => {
-        // Somebody else was faster: it is gone, as it should be.
-        if ((error as { status?: { code?: number } }).status?.code !== 404) throw error;
-      });
-    }
-  };
-  await Promise.all(Array.from({ length: deletionsAtOnce }, worker));
-  await sendList(exchange, cache, kind, page);
 }
 
 async function sendObject(exchange: Exchange, kind: Kind, object: Pod | object, code = 200): Promise<void> {

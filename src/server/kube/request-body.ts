@@ -1,6 +1,14 @@
-import { parse as parseYaml } from 'yaml';
-import { type Decodable, type Decoded, decodeJson, decodeValue, type Strictness } from '../../resources/decode.ts';
+import {
+  type Decodable,
+  type Decoded,
+  decodeJson,
+  decodeValue,
+  duplicateField,
+  type Strictness,
+} from '../../resources/decode.ts';
+import { findDuplicateKeys } from '../../resources/duplicate-keys.ts';
 import { decodeProtobuf } from '../../resources/protobuf.ts';
+import { type ParsedYaml, parseYamlBody } from '../../resources/yaml-duplicates.ts';
 import { badRequest, tooLarge, unsupportedMediaType } from '../registry/api-errors.ts';
 import type { HttpRequest } from '../request.ts';
 
@@ -41,7 +49,7 @@ export function decodeBody<T>(
     case json:
       return decodeJson(decodable, body, { strictness });
     case yaml:
-      return decodeValue(decodable, yamlValue(body), { strictness });
+      return decodeYaml(decodable, body, strictness);
     case protobuf:
       return decodeProtobuf(decodable, body, { strictness });
     default:
@@ -49,20 +57,52 @@ export function decodeBody<T>(
   }
 }
 
-/** A body that is JSON, or YAML where that is allowed: a patch. */
-export function parseJsonBody(body: Buffer): unknown {
+/** A patch, with what `fieldValidation` says about its text. */
+export interface PatchText {
+  readonly value: unknown;
+  /** Of keys that stand twice. */
+  readonly problems: readonly string[];
+}
+
+/** A patch in JSON. Throws ApiError 400. */
+export function parseJsonPatch(body: Buffer): PatchText {
+  const text = body.toString('utf8');
   try {
-    return JSON.parse(body.toString('utf8'));
+    return { value: JSON.parse(text), problems: findDuplicateKeys(text).map(duplicateField) };
   } catch (error) {
     throw badRequest(`error decoding patch: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
 
-function yamlValue(body: Buffer): unknown {
+/** An apply, in YAML or JSON. Throws ApiError 400. */
+export function parseApplyBody(body: Buffer): PatchText {
+  const text = body.toString('utf8');
+  // What clients really send; YAML's own parser is far slower.
+  if (text.trimStart().startsWith('{')) {
+    try {
+      return { value: JSON.parse(text), problems: findDuplicateKeys(text).map(duplicateField) };
+    } catch {
+      // YAML may begin like that, too.
+    }
+  }
+  const { value, duplicates } = yamlOf(body, 'error decoding YAML');
+  return { value, problems: yamlProblems(duplicates) };
+}
+
+function decodeYaml<T>(decodable: Decodable & { readonly type?: T }, body: Buffer, strictness: Strictness): Decoded<T> {
+  const { value, duplicates } = yamlOf(body, 'error converting YAML to JSON');
+  return decodeValue(decodable, value, { strictness, problems: yamlProblems(duplicates) });
+}
+
+function yamlProblems(duplicates: readonly string[]): string[] {
+  if (duplicates.length === 0) return [];
+  return [`yaml: unmarshal errors:\n${duplicates.map((one) => `  ${one}`).join('\n')}`];
+}
+
+function yamlOf(body: Buffer, what: string): ParsedYaml {
   try {
-    // Aliases are counted: a few lines must not become gigabytes.
-    return parseYaml(body.toString('utf8'), { maxAliasCount: 100, strict: true, uniqueKeys: true });
+    return parseYamlBody(body.toString('utf8'));
   } catch (error) {
-    throw badRequest(`error converting YAML to JSON: ${error instanceof Error ? error.message : String(error)}`);
+    throw badRequest(`${what}: ${error instanceof Error ? error.message : String(error)}`);
   }
 }

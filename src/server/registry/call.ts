@@ -9,6 +9,8 @@ import type { ObjectCodec } from './object-codec.ts';
 /** In whose name and how an operation runs. */
 export interface Call {
   readonly grid: string;
+  /** Who owns what is written, in `managedFields`; absent: a part of Flotilla itself. See ADR 0015. */
+  readonly fieldManager?: string;
   /** Everything is checked and answered as if, nothing is written. */
   readonly isDryRun?: boolean;
   /** Asked with the object that would be written, and what is there now; throws ApiError to refuse. */

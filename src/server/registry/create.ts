@@ -12,20 +12,28 @@ import { alreadyExists, badRequest, forbidden, notFound, serviceUnavailable } fr
 import type { Call, RegistryContext } from './call.ts';
 import { putObject } from './commit.ts';
 import { objectKey } from './object-key.ts';
+import { ownersOfNew } from './owners.ts';
 import { hasGeneration, isSame, namespaceNameLabel, type WritableMeta } from './server-fields.ts';
 
 const maxAttempts = 20;
 
-/** Makes an object. `sent` has been decoded and belongs to us: it is changed. Answers what is stored. */
+/**
+ * Makes an object. `sent` has been decoded and belongs to us: it is changed. Answers what is stored. `isApply`: it says
+ * who owns its fields.
+ */
 export async function createObject(
   context: RegistryContext,
   call: Call,
   kind: Kind,
   sent: ApiObject,
+  isApply = false,
 ): Promise<ApiObject> {
-  const { generateName } = sent.metadata;
+  const { generateName, managedFields } = sent.metadata;
   const isNameOurs = !sent.metadata.name && generateName !== undefined && generateName !== '';
   const object = prepare(context, kind, sent);
+  const owners = isApply ? managedFields : ownersOfNew(context, call, kind, object, managedFields);
+  if (owners) object.metadata.managedFields = owners;
+  else delete object.metadata.managedFields;
   for (let tries = 0; tries < maxAttempts; tries++) {
     if (isNameOurs) object.metadata.name = nameFrom(generateName);
     if (tries === 0 || isNameOurs) check(kind, object);
@@ -55,7 +63,6 @@ function prepare(context: RegistryContext, kind: Kind, object: ApiObject): ApiOb
   for (const field of ['resourceVersion', 'deletionTimestamp', 'deletionGracePeriodSeconds', 'selfLink'] as const) {
     delete metadata[field];
   }
-  delete metadata.managedFields;
   metadata.uid = randomUUID();
   metadata.creationTimestamp = formatTime(context.clock.wallMs());
   delete metadata.generation;

@@ -14,6 +14,7 @@ import type { Store } from '../../store/port.ts';
 import type { CachedObject } from '../cache/cached-object.ts';
 import type { WatchCache } from '../cache/watch-cache.ts';
 import { conflict, notFound } from './api-errors.ts';
+import { type AppliedObject, type ApplyRequest, applyObject } from './apply.ts';
 import { assignPod } from './binding.ts';
 import type { Call, RegistryContext, TokenIssuer } from './call.ts';
 import { createObject } from './create.ts';
@@ -53,6 +54,8 @@ export interface Registry {
   create(call: Call, kind: Kind, object: ApiObject): Promise<ApiObject>;
   update(call: Call, kind: Kind, ref: Ref, object: ApiObject, part?: WritablePart): Promise<ApiObject>;
   patch(call: Call, kind: Kind, ref: Ref, patch: PatchRequest): Promise<ApiObject>;
+  /** Server-side apply, in the name of `call.fieldManager`. */
+  apply(call: Call, kind: Kind, request: ApplyRequest): Promise<AppliedObject>;
   delete(call: Call, kind: Kind, ref: Ref, options?: DeleteOptions): Promise<Deleted>;
   getScale(call: Call, kind: Kind, ref: Ref): Promise<Scale>;
   /** `wanted` gives the Scale to write from the one that is there. */
@@ -80,6 +83,7 @@ export function createRegistry(options: RegistryOptions): Registry {
         part: patch.part,
         change: (old) => patchObject(kind, old, patch, patch.strictness, call.warn),
       }),
+    apply: (call, kind, request) => applyObject(context, call, kind, request),
     delete: (call, kind, ref, deleteOptions = {}) => deleteObject(context, call, kind, ref, deleteOptions),
     getScale: async (call, kind, ref) =>
       scaleOf((await getObject(context, call, kind, ref)).object as Deployment | ReplicaSet),

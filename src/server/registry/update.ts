@@ -10,6 +10,7 @@ import type { CachedObject } from '../cache/cached-object.ts';
 import { badRequest, conflict } from './api-errors.ts';
 import type { Call, RegistryContext } from './call.ts';
 import { putObject, removeObject, withNewest } from './commit.ts';
+import { ownersOfChanged } from './owners.ts';
 import { hasGeneration, isSame, namespaceNameLabel } from './server-fields.ts';
 
 /** Which part of an object a write is about; `binding` is `spec.nodeName` of a pod, `finalize` a namespace's finalizers. */
@@ -20,6 +21,8 @@ export interface ChangeOptions {
   readonly part: Part;
   /** Gives the object as the client wants it, from what is there; must not change that. */
   readonly change: (old: ApiObject) => ApiObject;
+  /** What `change` gives says who owns its fields. */
+  readonly isApply?: boolean;
 }
 
 /** The one way of changing an object: newest state → change → checks → commit, again when somebody else was faster. */
@@ -29,12 +32,15 @@ export async function changeObject(
   kind: Kind,
   options: ChangeOptions,
 ): Promise<ApiObject> {
-  const { ref, part, change } = options;
+  const { ref, part, change, isApply } = options;
   return await withNewest(context, call, kind, ref, async (old) => {
     const wanted = change(old.object);
     checkIdentity(kind, wanted, old);
     const next = merge(kind, part, wanted, old.object);
     if (part === undefined) applyDefaults(kind, next);
+    const sent = wanted.metadata.managedFields;
+    const owners = isApply ? sent : ownersOfChanged(context, call, { kind, part, old: old.object, next, sent });
+    next.metadata = withOwners(next.metadata, owners);
     if (jsonEqual(next, old.object)) return old.object;
     const errors = validateUpdate(kind, next, old.object, part && part !== 'finalize' ? { subresource: part } : {});
     if (errors.length > 0) throw invalidError(kind, ref.name, errors);
@@ -106,6 +112,12 @@ function keepServersFields(wanted: Meta, old: Meta): Meta {
   const metadata: Meta = { ...wanted };
   for (const field of serversFields) setOrDelete(metadata, field, old[field]);
   return metadata;
+}
+
+function withOwners(metadata: Meta, managedFields: Meta['managedFields']): Meta {
+  if (metadata.managedFields === managedFields) return metadata;
+  const { managedFields: _, ...rest } = metadata;
+  return managedFields ? { ...rest, managedFields } : rest;
 }
 
 function setOrDelete(object: object, field: string, value: unknown): void {
