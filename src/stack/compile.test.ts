@@ -33,6 +33,12 @@ const containerOf = (service: Partial<StackService>, more: Partial<StackSpec> = 
 const hashOf = (object: ApiObject | undefined) => object?.metadata.annotations?.['flotilla.dev/applied-hash'];
 
 describe('compiled stack', () => {
+  it('tells each pod after how long a silence of its node it is replaced, if the file does', () => {
+    const own = deploymentOf({ failover: { after: '5s' } }).spec.template.metadata?.annotations;
+    assert.equal(own?.['flotilla.dev/failover-after'], '5s');
+    assert.equal(deploymentOf({}).spec.template.metadata?.annotations?.['flotilla.dev/failover-after'], undefined);
+  });
+
   it('has a Deployment and a Service object for each service, found by the same labels', () => {
     const one = stack({ web: { instances: 3 } });
     const selector = { 'flotilla.dev/stack': 'shop', 'flotilla.dev/service': 'web' };

@@ -152,6 +152,8 @@ describe('a service', () => {
       },
     ],
     ['instances', 'instances: 3', { instances: 3 }],
+    ['failover', 'failover: {after: 90s}', { failover: { after: '1m30s' } }],
+    ['failover never', 'failover: {after: never}', { failover: { after: 'never' } }],
     ['replicas', 'deploy: {replicas: 0, mode: replicated}', { instances: 0 }],
     [
       'resources',
@@ -402,6 +404,11 @@ describe('refusals', () => {
     ['servces: {a: {image: a}}', /1:1: unknown key "servces" at the top level \(did you mean "services"\?\)/],
     [`${web}imge: x`, /4:5: unknown key "imge" in service "web" \(did you mean "image"\?\)/],
     [`${web}dependsOn: [x]`, /unknown key "dependsOn" .*did you mean "depends_on"/],
+    [
+      `${web}failover: {after: 2s}`,
+      /"after" in "failover" of service "web" must be a duration of at least 3s such as 10s or 1m30s, or never, not "2s"/,
+    ],
+    [`${web}failover: {before: 2s}`, /unknown key "before" in "failover" of service "web"/],
     [`${web}qqqqqq: x`, /unknown key "qqqqqq" in service "web" \(known are: image, instances/],
     [`${web}build: .`, /4:5: "build" in service "web" is not supported \(build and push the image first/],
     [`${web}privileged: true`, /"privileged" in service "web" is not supported/],

@@ -81,6 +81,7 @@ function templateAnnotations({ stack, service }: TemplateInput): Record<string, 
       ? { [annotations.randomHostPorts]: random.map((port) => `${port.containerPort}/${port.protocol}`).join(',') }
       : {}),
     ...(named && service.user ? { [annotations.user]: service.user } : {}),
+    ...(service.failover?.after ? { [annotations.failoverAfter]: service.failover.after } : {}),
     ...(contents.length > 0
       ? { [contentHash]: createHash('sha256').update(JSON.stringify(contents)).digest('hex').slice(0, 32) }
       : {}),

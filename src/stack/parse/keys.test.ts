@@ -98,6 +98,7 @@ const samples: Record<string, unknown> = {
   secrets: ['s'],
   configs: ['c'],
   stop_grace_period: '5s',
+  failover: { after: '5s' },
 };
 
 describe('no key of a service is accepted and ignored', () => {

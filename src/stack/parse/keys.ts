@@ -49,6 +49,7 @@ export const serviceRules: KeyRules = {
   secrets: 'read',
   configs: 'read',
   stop_grace_period: 'read',
+  failover: 'read',
   container_name: { warn: 'each instance gets a name of its own; other services reach it by the name of the service' },
   attach: { warn: 'follow its log with: flotilla logs -f' },
   annotations: { refuse: 'use labels' },
@@ -121,6 +122,9 @@ export const serviceRules: KeyRules = {
   uts: { refuse: later },
   volumes_from: { refuse: 'name the same volume in both services' },
 };
+
+/** Ours: Compose has no other hosts. */
+export const failoverRules: KeyRules = { after: 'read' };
 
 export const deployRules: KeyRules = {
   replicas: 'read',

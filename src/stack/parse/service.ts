@@ -1,8 +1,17 @@
+import { failoverAfterProblems, formatFailoverAfter, parseFailoverAfter } from '../../resources/failover.ts';
 import { qualifiedName } from '../../resources/name-checks.ts';
 import type { StackMount, StackResources, StackService } from '../../resources/stack-types.ts';
 import { type EnvironmentContext, readEnvFiles, readEnvironment } from './environment.ts';
 import { readHealthcheck, readSeconds } from './healthcheck.ts';
-import { deployRules, hints, limitRules, reservationRules, resourcesRules, serviceRules } from './keys.ts';
+import {
+  deployRules,
+  failoverRules,
+  hints,
+  limitRules,
+  reservationRules,
+  resourcesRules,
+  serviceRules,
+} from './keys.ts';
 import { type MountContext, readBytes, readFileMounts, readMounts, readTmpfs } from './mounts.ts';
 import { readExpose, readPorts } from './ports.ts';
 import { parseCpuMillis } from './quantities.ts';
@@ -47,6 +56,7 @@ export function readService(context: ServiceContext, fields: Fields): StackServi
   const stopGracePeriodSeconds = on('stop_grace_period', (source) =>
     readSeconds(reader, source, `"stop_grace_period" ${where}`, 0),
   );
+  const failover = on('failover', (source) => readFailover(reader, source, where));
   const instances = readInstances(reader, fields, deploy, where);
   const variables = readVariables(context, fields);
   const image = on('image', (source) => reader.string(source, `"image" ${where}`)?.trim());
@@ -71,6 +81,7 @@ export function readService(context: ServiceContext, fields: Fields): StackServi
     ...(user === undefined ? {} : { user }),
     ...(workingDir === undefined ? {} : { workingDir }),
     ...(stopGracePeriodSeconds === undefined ? {} : { stopGracePeriodSeconds }),
+    ...(failover === undefined ? {} : { failover }),
   };
 }
 
@@ -171,6 +182,19 @@ function readCpus(reader: Reader, source: Source, what: string): number | undefi
     parseCpuMillis(scalar.text) ??
     reader.problems.add(scalar.at, `${what} must be a number of CPUs such as 0.5, not "${scalar.text}"`)
   );
+}
+
+/** `{after: 10s}`: how long the node of an instance may be silent until the instance is replaced. */
+function readFailover(reader: Reader, source: Source, where: string): StackService['failover'] | undefined {
+  const fields = reader.fields(source, `"failover" ${where}`, `in "failover" ${where}`, failoverRules);
+  const after = fields?.get('after');
+  const what = `"after" in "failover" ${where}`;
+  const text = after && reader.string(after, what);
+  if (after === undefined || text === undefined) return undefined;
+  const parsed = parseFailoverAfter(text);
+  if (parsed !== undefined) return { after: formatFailoverAfter(parsed) };
+  const [problem = ''] = failoverAfterProblems(text);
+  return reader.problems.add(after.at, `${what} ${problem}, not "${text}"`);
 }
 
 function readRestart(reader: Reader, source: Source, where: string): StackService['restart'] | undefined {
