@@ -22,6 +22,7 @@ mmdebstrap mmdebstrap
 etcd etcd-server
 strace strace
 busybox busybox-static
+faketime faketime
 tcpdump tcpdump
 curl curl
 openssl openssl

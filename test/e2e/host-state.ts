@@ -69,7 +69,7 @@ export async function observeHost(lab: TestLab, host: string): Promise<HostState
     docker('ps', '-a', '--no-trunc', '--format', '{{.ID}} {{.Names}}'),
     docker('network', 'ls', '--format', '{{.Name}}'),
     docker('volume', 'ls', '-q'),
-    readFile(`${agentDirectory}/state.json`, 'utf8'),
+    readFile(`/proc/${init}/root${agentDirectory}/state.json`, 'utf8'),
     readFile(`/proc/${init}/mountinfo`, 'utf8'),
     names(`/proc/${init}/root${agentDirectory}/pods`),
     names(`/proc/${init}/root${agentDirectory}/memory`),

@@ -11,6 +11,8 @@ export interface Failure {
   /** The reason from the second time on. */
   readonly repeatedReason?: string;
   readonly message: string;
+  /** A registry, say, which is spared. */
+  readonly isRemote?: boolean;
 }
 
 export interface Problem {
@@ -22,6 +24,8 @@ export interface Problem {
   readonly retryAtMs: number;
 }
 
+const maxRemoteDelayMs = 300_000;
+const maxLocalDelayMs = 10_000;
 /** Of a pod in a crash loop there are few containers at a time, and many gone ones. */
 const maxRemembered = 32;
 
@@ -42,6 +46,8 @@ export class PodRecord {
   address: string | undefined;
   hasFiles = false;
   problem: Problem | undefined;
+  /** Why the last plan broke off half-way: a full disk, an engine that is away. */
+  trouble: string | undefined;
   crashes = 0;
   lastAttempt = -1;
   readonly endedAtMs = new Map<string, number>();
@@ -107,10 +113,11 @@ export class PodRecord {
     if (this.stopping?.containerId === containerId) this.stopping = undefined;
   }
 
-  /** Something failed: the next try comes later each time, at most every five minutes. */
+  /** Something failed: the next try comes later each time. What somebody puts right is not to be waited for long. */
   fail(failure: Failure, nowMs: number): void {
     const failures = this.problem?.kind === failure.reason ? this.problem.failures + 1 : 1;
-    const delayMs = Math.min(300_000, 1_000 * 2 ** Math.min(failures - 1, 20));
+    const maxMs = failure.isRemote ? maxRemoteDelayMs : maxLocalDelayMs;
+    const delayMs = Math.min(maxMs, 1_000 * 2 ** Math.min(failures - 1, 20));
     const reason = failures > 1 ? (failure.repeatedReason ?? failure.reason) : failure.reason;
     this.problem = { kind: failure.reason, reason, message: failure.message, failures, retryAtMs: nowMs + delayMs };
   }

@@ -62,8 +62,10 @@ export function startPods(options: PodsOptions): Pods {
     concurrency: podsAtOnce,
     backoff: { initialMs: 200, maxMs: 10_000 },
     onError: (uid, error, failures) => {
-      const metadata = records.get(uid)?.pod?.metadata;
+      const record = records.get(uid);
+      const metadata = record?.pod?.metadata;
       reconciles.add({ result: 'error' });
+      if (record) tellTrouble(record, messageOf(error), failures);
       log.warn('pod step failed', { pod: metadata?.name, namespace: metadata?.namespace, uid, failures, error });
     },
   });
@@ -105,6 +107,7 @@ export function startPods(options: PodsOptions): Pods {
       const steps = planPod(desired, [...record.containers.values()], record.local(services.network.isReady), nowMs);
       reconciles.add({ result: 'ok' });
       const wait = await runSteps(record, steps);
+      record.trouble = undefined;
       report(record);
       if (!record.isDesired && record.containers.size === 0 && record.address === undefined && !record.hasFiles) {
         return forget(record);
@@ -136,6 +139,12 @@ export function startPods(options: PodsOptions): Pods {
       isWaitingForStop ||= step.type === 'stop';
     }
     return isWaitingForStop ? { type: 'wait', why: 'stopping' } : undefined;
+  }
+
+  function tellTrouble(record: PodRecord, message: string, failures: number): void {
+    record.trouble = message;
+    if (failures === 1 && record.pod) services.events.record(record.pod, 'Warning', 'FailedSync', message);
+    report(record);
   }
 
   function report(record: PodRecord): void {
@@ -174,6 +183,7 @@ export function startPods(options: PodsOptions): Pods {
 
   function waitingOf(record: PodRecord): { reason: string; message: string } | undefined {
     if (record.problem) return record.problem;
+    if (record.trouble !== undefined) return { reason: 'ContainerCreating', message: record.trouble };
     if (record.image !== 'pulling') return undefined;
     const image = record.pod?.spec.containers[0]?.image;
     const progress = record.pullProgress === undefined ? '' : `, ${record.pullProgress}`;

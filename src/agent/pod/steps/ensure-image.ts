@@ -38,7 +38,12 @@ async function pull(image: string, mine: AbortController, context: StepContext):
   } catch (error) {
     if (record.pull === mine) record.image = 'unknown';
     if (hasCode(error, 'Canceled')) return; // the pod was deleted, or the agent stops
-    const failure = { reason: 'ErrImagePull', repeatedReason: 'ImagePullBackOff', message: messageOf(error) };
+    const failure = {
+      reason: 'ErrImagePull',
+      repeatedReason: 'ImagePullBackOff',
+      message: messageOf(error),
+      isRemote: true,
+    };
     record.fail(failure, clock.monotonicMs());
     const { name, namespace } = pod.metadata;
     context.log.warn('pull failed', { image, pod: name, namespace, reason: messageOf(error) });
