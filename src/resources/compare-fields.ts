@@ -53,17 +53,35 @@ interface Builders {
 
 function compare(shape: Shape, old: unknown, next: unknown, into: Builders): void {
   if (old === next) return;
-  if (shape.form === 'leaf' || (isEmptyContainer(old) && isEmptyContainer(next))) {
-    if (old === undefined) into.added.isMember = true;
-    else if (next === undefined) into.removed.isMember = true;
-    else if (!jsonEqual(old, next)) into.modified.isMember = true;
-    return;
-  }
   // Parts of a struct are owned, not the struct: it is there whenever one of them is.
-  if (old === undefined && shape.form !== 'struct') into.added.isMember = true;
-  if (next === undefined) into.removed.isMember = true;
-  if (shape.form === 'list' || shape.form === 'set') compareLists(shape, listOf(old), listOf(next), into);
+  if (old === undefined) whole(shape, next, into.added, false);
+  else if (next === undefined) whole(shape, old, into.removed, true);
+  else if (shape.form === 'leaf' || (isEmptyContainer(old) && isEmptyContainer(next))) {
+    if (!jsonEqual(old, next)) into.modified.isMember = true;
+  } else if (shape.form === 'list' || shape.form === 'set') compareLists(shape, listOf(old), listOf(next), into);
   else compareObjects(shape, isObject(old) ? old : {}, isObject(next) ? next : {}, into);
+}
+
+/** Everything of a value that came or went as a whole. */
+function whole(shape: Shape, value: unknown, into: FieldSetBuilder, hasStructs: boolean): void {
+  if (shape.form !== 'struct' || hasStructs || isEmptyContainer(value)) into.isMember = true;
+  if (shape.form === 'leaf') return;
+  if (Array.isArray(value)) {
+    const elements = elementsOf(shape, value);
+    for (const [index, item] of value.entries()) {
+      const child = childOf(into, elements[index]!);
+      child.isMember = true;
+      if (shape.form === 'list') whole(shape.of, item, child, hasStructs);
+    }
+  } else if (isObject(value)) {
+    for (const name of Object.keys(value)) {
+      const inner = childShape(shape, name);
+      if (!inner || value[name] === undefined) continue;
+      const child = childOf(into, `f:${name}`);
+      if (shape.form === 'map') child.isMember = true;
+      whole(inner, value[name], child, hasStructs);
+    }
+  }
 }
 
 function compareObjects(shape: Shape, old: JsonObject, next: JsonObject, into: Builders): void {
@@ -111,7 +129,7 @@ function descend(into: Builders, element: string, shape: Shape, isItem: boolean,
   if (isItem && old === undefined) child.added.isMember = true;
   for (const part of ['added', 'modified', 'removed'] as const) {
     const set = child[part];
-    if (set.isMember || set.children.size > 0) into[part].children.set(element, set);
+    if (set.isMember || set.children.size > 0) into[part].set(element, set);
   }
 }
 

@@ -14,7 +14,8 @@ export interface FieldSet {
 /** A set that is being made. */
 export interface FieldSetBuilder extends FieldSet {
   isMember: boolean;
-  readonly children: Map<string, FieldSetBuilder>;
+  readonly children: ReadonlyMap<string, FieldSetBuilder>;
+  set(element: string, child: FieldSetBuilder): void;
 }
 
 const noChildren: ReadonlyMap<string, FieldSet> = new Map();
@@ -22,15 +23,32 @@ const noChildren: ReadonlyMap<string, FieldSet> = new Map();
 export const emptySet: FieldSet = { isMember: false, children: noChildren };
 
 export function newSet(): FieldSetBuilder {
-  return { isMember: false, children: new Map() };
+  return new Builder();
 }
+
+/** Most nodes are leaves: their map is made when a child comes. */
+class Builder implements FieldSetBuilder {
+  isMember = false;
+  #children: Map<string, FieldSetBuilder> | undefined;
+
+  get children(): ReadonlyMap<string, FieldSetBuilder> {
+    return this.#children ?? noBuilders;
+  }
+
+  set(element: string, child: FieldSetBuilder): void {
+    this.#children ??= new Map();
+    this.#children.set(element, child);
+  }
+}
+
+const noBuilders: ReadonlyMap<string, FieldSetBuilder> = new Map();
 
 /** The node of `element`, made when it is missing. */
 export function childOf(set: FieldSetBuilder, element: string): FieldSetBuilder {
   let child = set.children.get(element);
   if (!child) {
     child = newSet();
-    set.children.set(element, child);
+    set.set(element, child);
   }
   return child;
 }

@@ -24,7 +24,7 @@ export function parseManagedFields(entries: readonly ManagedFieldsEntry[] | unde
   const managers: Manager[] = [];
   for (const entry of entries ?? []) {
     const { manager = '', operation, apiVersion = '', subresource = '', time, fieldsType, fieldsV1 } = entry;
-    const fields = fieldsType === 'FieldsV1' ? parseFieldSet(fieldsV1 ?? {}) : undefined;
+    const fields = fieldsType === 'FieldsV1' ? parsed(fieldsV1 ?? {}) : undefined;
     if (!fields || (operation !== 'Apply' && operation !== 'Update')) return undefined;
     managers.push({
       name: manager,
@@ -37,6 +37,18 @@ export function parseManagedFields(entries: readonly ManagedFieldsEntry[] | unde
     });
   }
   return managers;
+}
+
+/** Trees are shared between objects: what one says needs to be understood once. */
+const known = new WeakMap<object, FieldSet>();
+
+function parsed(tree: object): FieldSet | undefined {
+  let set = known.get(tree);
+  if (!set) {
+    set = parseFieldSet(tree);
+    if (set) known.set(tree, set);
+  }
+  return set;
 }
 
 /** Appliers first, then by time. Undefined when nobody owns anything: the field is absent then. */

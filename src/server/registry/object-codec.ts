@@ -1,8 +1,10 @@
 import { FlotillaError } from '../../lib/errors.ts';
 import type { Kind } from '../../resources/kind.ts';
 import type { ApiObject } from '../../resources/object.ts';
+import type { JsonObject } from '../../resources/schema.ts';
 import { fromStored, toStored } from '../../resources/stored.ts';
 import type { Cipher } from './cipher.ts';
+import { SharedOwners } from './packed-owners.ts';
 import type { ResourceVersions } from './resource-version.ts';
 
 /** Objects to the store's bytes and back; see "Keys" in ARCHITECTURE.md. */
@@ -17,10 +19,12 @@ export interface ObjectCodec {
 export function createObjectCodec(cipher: Cipher, versions: ResourceVersions): ObjectCodec {
   /** What was sealed here a moment ago comes back through the watch: the same bytes need not be opened. */
   const sealedHere = new WeakMap<Uint8Array, { readonly key: string; readonly v: number; readonly json: string }>();
+  const owners = new SharedOwners();
   return {
     versions,
     encode: (kind, key, object) => {
-      const { v, o } = toStored(kind, object);
+      const { v, o: form } = toStored(kind, object);
+      const o = { ...form, metadata: owners.pack(form.metadata as JsonObject) };
       if (!kind.encrypted) return Buffer.from(JSON.stringify({ v, o }));
       const json = JSON.stringify(o);
       const value = Buffer.from(`{"v":${v},"e":"${cipher.seal(key, json)}"}`);
@@ -38,6 +42,7 @@ export function createObjectCodec(cipher: Cipher, versions: ResourceVersions): O
 
   function decoded(kind: Kind, stored: unknown, revision: number): ApiObject {
     const object = fromStored(kind, stored);
+    owners.unpack(object.metadata as unknown as JsonObject);
     return { ...object, metadata: { ...object.metadata, resourceVersion: versions.format(revision) } };
   }
 }
