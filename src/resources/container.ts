@@ -1,6 +1,7 @@
 import type { Container } from 'kubernetes-types/core/v1.js';
 import { envFromSource, envVar } from './env.ts';
 import { duplicate, invalid } from './field-errors.ts';
+import { lifecycle } from './lifecycle.ts';
 import { dnsLabel, ipAddress, portName, portNumber } from './name-checks.ts';
 import { probe } from './probe.ts';
 import { resourceRequirements } from './resources.ts';
@@ -37,11 +38,10 @@ export const container = message(
     volumeMounts: field(9, listOf(volumeMount), { mergeKey: 'mountPath', mapKeys: ['mountPath'] }),
     livenessProbe: field(10, probe, { description: 'When it fails the container is started anew.' }),
     readinessProbe: field(11, probe, { description: 'While it fails nothing is sent to the pod.' }),
-    lifecycle: unsupported(12, 'react to SIGTERM in the program itself'),
-    terminationMessagePath: unsupported(13, 'write to standard error; the last lines of the log are kept', {
-      type: 'string',
+    lifecycle: field(12, lifecycle),
+    terminationMessagePath: field(13, 'string', {
       default: '/dev/termination-log',
-      harmless: ['/dev/termination-log'],
+      description: 'What is written to this file becomes the message of the container’s end; at most 4 KiB.',
     }),
     imagePullPolicy: field(14, 'string', { allowed: ['Always', 'IfNotPresent', 'Never'] }),
     securityContext: field(15, securityContext),
@@ -49,13 +49,14 @@ export const container = message(
     stdinOnce: field(17, 'bool'),
     tty: field(18, 'bool'),
     envFrom: field(19, listOf(envFromSource)),
-    terminationMessagePolicy: unsupported(20, 'leave it out', {
-      type: 'string',
+    terminationMessagePolicy: field(20, 'string', {
       default: 'File',
-      harmless: ['File'],
+      allowed: ['File', 'FallbackToLogsOnError'],
     }),
     volumeDevices: unsupported(21, 'use volumeMounts', { type: listOf('any'), mergeKey: 'devicePath' }),
-    startupProbe: unsupported(22, 'give the livenessProbe an initialDelaySeconds'),
+    startupProbe: field(22, probe, {
+      description: 'Until it succeeds the other probes wait; when it fails, a new start.',
+    }),
     resizePolicy: unsupported(23, 'leave it out; a change of resources makes new pods', { type: listOf('any') }),
     restartPolicy: unsupported(24, 'use restartPolicy of the pod', { type: 'string', optional: true }),
     restartPolicyRules: unsupported(25, 'use restartPolicy of the pod', { type: listOf('any') }),
@@ -72,9 +73,17 @@ function pullPolicyByTag(object: JsonObject): void {
 }
 
 function validateContainer(one: Container, path: string, errors: FieldError[]): void {
-  const threshold = one.livenessProbe?.successThreshold;
-  if (threshold !== undefined && threshold !== 1) {
-    errors.push(invalid(`${path}.livenessProbe.successThreshold`, threshold, 'must be 1'));
+  for (const kind of ['livenessProbe', 'startupProbe'] as const) {
+    const threshold = one[kind]?.successThreshold;
+    if (threshold !== undefined && threshold !== 1) {
+      errors.push(invalid(`${path}.${kind}.successThreshold`, threshold, 'must be 1'));
+    }
+  }
+  if (one.readinessProbe?.terminationGracePeriodSeconds !== undefined) {
+    const wrong = `${path}.readinessProbe.terminationGracePeriodSeconds`;
+    errors.push(
+      invalid(wrong, one.readinessProbe.terminationGracePeriodSeconds, 'must not be set for readinessProbes'),
+    );
   }
   validatePorts(one, path, errors);
   const mountPaths = new Set<string>();
@@ -100,7 +109,7 @@ function validatePorts(one: Container, path: string, errors: FieldError[]): void
       hostPorts.add(key);
     }
   });
-  for (const kind of ['livenessProbe', 'readinessProbe'] as const) {
+  for (const kind of ['livenessProbe', 'readinessProbe', 'startupProbe'] as const) {
     for (const action of ['httpGet', 'tcpSocket'] as const) {
       const wanted = one[kind]?.[action]?.port;
       if (typeof wanted === 'string' && !names.has(wanted)) {

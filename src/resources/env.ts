@@ -9,6 +9,7 @@ export const downwardFields = [
   'metadata.namespace',
   'metadata.uid',
   'spec.nodeName',
+  'spec.serviceAccountName',
   'status.podIP',
   'status.podIPs',
   'status.hostIP',
@@ -25,23 +26,35 @@ export function parseDownwardSubscript(
   return match ? { map: match[1] as 'labels' | 'annotations', key: match[2] ?? '' } : undefined;
 }
 
-const objectFieldSelector = message(
-  'ObjectFieldSelector',
-  {
-    apiVersion: field(1, 'string', { default: 'v1', allowed: ['v1'] }),
-    fieldPath: field(2, 'string', {
-      required: true,
-      check: (path: string) =>
-        downwardFields.some((known) => known === path) || parseDownwardSubscript(path)
-          ? []
-          : [
-              `not supported by Flotilla: use one of ${downwardFields.join(', ')}, ` +
-                "metadata.labels['<key>'], metadata.annotations['<key>']",
-            ],
-    }),
-  },
-  { isAtomic: true },
-);
+/** The same for a file of a volume. */
+export const downwardFileFields = [
+  'metadata.name',
+  'metadata.namespace',
+  'metadata.uid',
+  'metadata.labels',
+  'metadata.annotations',
+] as const;
+
+function fieldSelector(known: readonly string[]) {
+  const words = `${known.join(', ')}, metadata.labels['<key>'], metadata.annotations['<key>']`;
+  return message(
+    'ObjectFieldSelector',
+    {
+      apiVersion: field(1, 'string', { default: 'v1', allowed: ['v1'] }),
+      fieldPath: field(2, 'string', {
+        required: true,
+        check: (path: string) =>
+          known.includes(path) || parseDownwardSubscript(path)
+            ? []
+            : [`not supported by Flotilla: use one of ${words}`],
+      }),
+    },
+    { isAtomic: true },
+  );
+}
+
+const objectFieldSelector = fieldSelector(downwardFields);
+export const fileFieldSelector = fieldSelector(downwardFileFields);
 
 const requiredReference = message('LocalObjectReference', { name: field(1, 'string', { required: true }) });
 

@@ -1,4 +1,4 @@
-import type { PodSpec, Toleration } from 'kubernetes-types/core/v1.js';
+import type { PodSpec, Toleration, Volume } from 'kubernetes-types/core/v1.js';
 import { affinity, topologySpreadConstraint } from './affinity.ts';
 import { container } from './container.ts';
 import { duplicate, forbidden, invalid, notFound } from './field-errors.ts';
@@ -18,10 +18,9 @@ const toleration = message(
     operator: field(2, 'string', { allowed: ['Exists', 'Equal'] }),
     value: field(3, 'string'),
     effect: field(4, 'string', { allowed: ['NoSchedule', 'PreferNoSchedule', 'NoExecute'] }),
-    tolerationSeconds: unsupported(5, 'leave it out; failover.after decides when pods of a silent node are replaced', {
-      type: 'int64',
+    tolerationSeconds: field(5, 'int64', {
       optional: true,
-      harmless: [],
+      description: 'With effect NoExecute: the pod is deleted so long after the taint appeared. Default: never.',
     }),
   },
   { validate: validateToleration },
@@ -137,12 +136,19 @@ function validateToleration(one: Toleration, path: string, errors: FieldError[])
       ),
     );
   }
+  if (one.tolerationSeconds !== undefined && one.effect !== 'NoExecute') {
+    errors.push(invalid(`${path}.effect`, one.effect, "effect must be 'NoExecute' when `tolerationSeconds` is set"));
+  }
   if (operator === 'Exists' && one.value) {
     errors.push(invalid(`${path}.operator`, one, 'value must be empty when `operator` is Exists'));
   }
 }
 
-const onlyFiles = 'mount the whole volume; single files only of secret and configMap volumes';
+const onlyFiles = 'mount the whole volume; single files only of secret, configMap, projected and downwardAPI volumes';
+
+function hasFiles({ secret, configMap, projected, downwardAPI }: Volume): boolean {
+  return Boolean(secret ?? configMap ?? projected ?? downwardAPI);
+}
 
 function validatePodSpec(spec: PodSpec, path: string, errors: FieldError[]): void {
   for (let index = 1; index < (spec.containers?.length ?? 0); index += 1) {
@@ -164,7 +170,7 @@ function validatePodSpec(spec: PodSpec, path: string, errors: FieldError[]): voi
       const at = `${path}.containers[${containerIndex}].volumeMounts[${index}]`;
       const source = volumes.get(mount.name);
       if (mount.name && !source) errors.push(notFound(`${at}.name`, mount.name));
-      if (mount.subPath && source && !source.secret && !source.configMap) {
+      if (mount.subPath && source && !hasFiles(source)) {
         errors.push(forbidden(`${at}.subPath`, `not supported by Flotilla: ${onlyFiles}`));
       }
     });

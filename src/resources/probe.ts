@@ -1,10 +1,10 @@
 import { invalid, required } from './field-errors.ts';
-import { portOrName } from './name-checks.ts';
+import { portNumber, portOrName } from './name-checks.ts';
 import { field, type JsonObject, listOf, message, unsupported } from './schema.ts';
 
-const execAction = message('ExecAction', { command: field(1, listOf('string'), { required: true }) });
+export const execAction = message('ExecAction', { command: field(1, listOf('string'), { required: true }) });
 
-const httpGetAction = message('HTTPGetAction', {
+export const httpGetAction = message('HTTPGetAction', {
   path: field(1, 'string', { default: '/' }),
   port: field(2, 'intOrString', { required: true, check: portOrName }),
   host: field(3, 'string', { description: 'Default: the pod’s address.' }),
@@ -16,16 +16,25 @@ const httpGetAction = message('HTTPGetAction', {
   protocol: unsupported(6, 'leave it out; probes speak HTTP/1.1', { type: 'string' }),
 });
 
-const tcpSocketAction = message('TCPSocketAction', {
+export const tcpSocketAction = message('TCPSocketAction', {
   port: field(1, 'intOrString', { required: true, check: portOrName }),
   host: field(2, 'string'),
+});
+
+const grpcAction = message('GRPCAction', {
+  port: field(1, 'int32', { required: true, check: portNumber }),
+  service: field(2, 'string', {
+    optional: true,
+    default: '',
+    description: 'Asked for in grpc.health.v1.Health/Check; empty: the server as a whole.',
+  }),
 });
 
 const probeHandler = message('ProbeHandler', {
   exec: field(1, execAction),
   httpGet: field(2, httpGetAction),
   tcpSocket: field(3, tcpSocketAction),
-  grpc: unsupported(4, 'use httpGet, tcpSocket or exec'),
+  grpc: field(4, grpcAction),
 });
 
 export const probe = message(
@@ -36,17 +45,17 @@ export const probe = message(
     periodSeconds: field(4, 'int32', { default: 10, min: 1 }),
     successThreshold: field(5, 'int32', { default: 1, min: 1 }),
     failureThreshold: field(6, 'int32', { default: 3, min: 1 }),
-    terminationGracePeriodSeconds: unsupported(
-      7,
-      'set terminationGracePeriodSeconds of the pod; a failed probe uses that',
-      { type: 'int64' },
-    ),
+    terminationGracePeriodSeconds: field(7, 'int64', {
+      optional: true,
+      min: 1,
+      description: 'Instead of the pod’s, when this probe has failed.',
+    }),
   },
   {
     inline: [{ number: 1, message: probeHandler }],
     defaults: defaultsOfZero,
     validate: (one: JsonObject, path, errors) => {
-      const handlers = ['exec', 'httpGet', 'tcpSocket'].filter((name) => one[name] !== undefined);
+      const handlers = ['exec', 'httpGet', 'tcpSocket', 'grpc'].filter((name) => one[name] !== undefined);
       if (handlers.length === 0) errors.push(required(path, 'must specify a handler type'));
       for (const surplus of handlers.slice(1)) {
         errors.push(invalid(`${path}.${surplus}`, surplus, 'may not specify more than 1 handler type'));

@@ -247,7 +247,23 @@ const bad: readonly (readonly [Kind, JsonObject, RegExp])[] = [
     pod({ tolerations: [{ operator: 'Equal' }] }),
     /^spec.tolerations\[0\].operator: Invalid value: "Equal": operator must be Exists when `key` is empty/,
   ],
-  [pods, pod({ tolerations: [{ key: 'a', tolerationSeconds: 0 }] }), /tolerationSeconds: Forbidden/],
+  [pods, pod({ tolerations: [{ key: 'a', tolerationSeconds: 0 }] }), /effect must be 'NoExecute' when/],
+  [pods, podWith({ lifecycle: { preStop: {} } }), /preStop: Required value: must specify a handler type/],
+  [pods, podWith({ startupProbe: { grpc: { port: 0 } } }), /startupProbe.grpc.port/],
+  [pods, podWith({ terminationMessagePolicy: 'Log' }), /terminationMessagePolicy: Unsupported value/],
+  [pods, pod({ volumes: [{ name: 'v', projected: { sources: [{}] } }] }), /sources\[0\]: Required value/],
+  [
+    pods,
+    pod({
+      volumes: [{ name: 'v', projected: { sources: [{ serviceAccountToken: { expirationSeconds: 5, path: 't' } }] } }],
+    }),
+    /expirationSeconds: Invalid value: 5/,
+  ],
+  [
+    pods,
+    pod({ volumes: [{ name: 'v', downwardAPI: { items: [{ path: 'x', fieldRef: { fieldPath: 'status.podIP' } }] } }] }),
+    /fieldPath: Invalid value: "status.podIP": not supported/,
+  ],
   [
     pods,
     pod({ hostNetwork: true, containers: [{ ...container, ports: [{ containerPort: 1, hostPort: 2 }] }] }),

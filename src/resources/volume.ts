@@ -1,19 +1,11 @@
 import type { Volume } from 'kubernetes-types/core/v1.js';
 import { forbidden, invalid, required } from './field-errors.ts';
-import { absolutePath, configKey, dnsLabel, dnsSubdomain, localPath } from './name-checks.ts';
+import { absolutePath, dnsLabel, dnsSubdomain, localPath } from './name-checks.ts';
+import { downwardVolume, keyToPath, fileMode as mode, projectedVolume } from './projected-volume.ts';
 import { field, type JsonObject, listOf, message, unsupported } from './schema.ts';
 
 const useVolumeObject = 'use persistentVolumeClaim with the name of a Volume object, or hostPath';
 const rootOwned = 'leave it out; the files belong to root';
-
-const mode = { optional: true, min: 0, max: 0o777 } as const;
-
-const keyToPath = message('KeyToPath', {
-  key: field(1, 'string', { required: true, check: configKey }),
-  path: field(2, 'string', { required: true, check: localPath }),
-  mode: field(3, 'int32', mode),
-  user: unsupported(4, rootOwned, { type: 'int64', optional: true }),
-});
 
 const configMapVolume = message(
   'ConfigMapVolumeSource',
@@ -71,7 +63,15 @@ const claimVolume = message('PersistentVolumeClaimVolumeSource', {
   readOnly: field(2, 'bool'),
 });
 
-const sources = ['hostPath', 'emptyDir', 'secret', 'persistentVolumeClaim', 'configMap'] as const;
+const sources = [
+  'hostPath',
+  'emptyDir',
+  'secret',
+  'persistentVolumeClaim',
+  'configMap',
+  'downwardAPI',
+  'projected',
+] as const;
 
 const volumeSource = message('VolumeSource', {
   hostPath: field(1, hostPathVolume),
@@ -89,7 +89,7 @@ const volumeSource = message('VolumeSource', {
   cinder: unsupported(13, useVolumeObject),
   cephfs: unsupported(14, 'mount it on the node and use hostPath'),
   flocker: unsupported(15, useVolumeObject),
-  downwardAPI: unsupported(16, 'use env with valueFrom.fieldRef'),
+  downwardAPI: field(16, downwardVolume),
   fc: unsupported(17, useVolumeObject),
   azureFile: unsupported(18, useVolumeObject),
   configMap: field(19, configMapVolume),
@@ -99,7 +99,7 @@ const volumeSource = message('VolumeSource', {
   photonPersistentDisk: unsupported(23, useVolumeObject),
   portworxVolume: unsupported(24, useVolumeObject),
   scaleIO: unsupported(25, useVolumeObject),
-  projected: unsupported(26, 'use one configMap or secret volume for each source'),
+  projected: field(26, projectedVolume),
   storageos: unsupported(27, useVolumeObject),
   csi: unsupported(28, useVolumeObject),
   ephemeral: unsupported(29, 'use emptyDir'),
