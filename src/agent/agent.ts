@@ -178,8 +178,12 @@ export async function startAgentParts(parts: AgentParts): Promise<RunningAgent> 
   const volumes = startVolumeKeeper({ client, runtime, grid, nodeName, log });
   const engine = watchEngine({ runtime, pods, network, reporter, log, clock });
 
+  let openStreams = 0;
+  metrics.gauge('flotilla_agent_streams', 'Requests of servers that are being answered.', () => openStreams);
   const renderMetrics = () => metrics.render();
-  const handler = createAgentApi(createPodApi({ pods, runtime, dialer: parts.dialer, renderMetrics, clock, log }), log);
+  const handler = createAgentApi(createPodApi({ pods, runtime, dialer: parts.dialer, renderMetrics, clock, log }), log, (change) => {
+    openStreams += change;
+  });
   const tunnel = connectTunnel({ servers: state.servers, credentials: identity.credentials, handler, clock, log });
   const liveness = connectLiveness({
     servers: state.servers,

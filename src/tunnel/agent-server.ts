@@ -14,9 +14,16 @@ const maxProbed = 512;
 /** Answers one request that a server sends through the tunnel. Never throws. */
 export type AgentRequestHandler = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
 
-export function createAgentApi(api: AgentApi, log: Logger): AgentRequestHandler {
+/** `count` hears of each request that begins and ends. */
+export function createAgentApi(
+  api: AgentApi,
+  log: Logger,
+  count: (change: 1 | -1) => void = () => {},
+): AgentRequestHandler {
   return (stream, headers) => {
     const abort = new AbortController();
+    count(1);
+    stream.once('close', () => count(-1));
     stream.on('error', () => {}); // the close that follows says enough
     stream.on('close', () => abort.abort(new Error('the server went away')));
     const requestId = String(headers['x-request-id'] ?? '');

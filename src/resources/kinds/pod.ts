@@ -69,8 +69,13 @@ export const pods = defineKind<Pod>({
       delete spec.nodeName;
       if (old.spec.nodeName) spec.nodeName = old.spec.nodeName;
     }
-    if (!jsonEqual(spec, old.spec)) {
-      errors.push(forbidden('spec', 'pod updates may not change its fields: delete the pod and create another one'));
+    const tolerations = old.spec.tolerations ?? [];
+    if (!tolerations.every((one) => spec.tolerations?.some((other) => jsonEqual(one, other)))) {
+      errors.push(forbidden('spec.tolerations', 'existing toleration can not be modified except its tolerationSeconds'));
+    }
+    if (!jsonEqual({ ...spec, tolerations }, { ...old.spec, tolerations })) {
+      const only = '`spec.tolerations` (only additions to existing tolerations)';
+      errors.push(forbidden('spec', `pod updates may not change fields other than ${only}`));
     }
   },
 });
