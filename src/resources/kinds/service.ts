@@ -3,7 +3,7 @@ import { duplicate, forbidden, notSupported, required } from '../field-errors.ts
 import type { Service } from '../kinds.ts';
 import { condition, conditionList, objectMeta } from '../meta.ts';
 import { validateLabels } from '../meta-validation.ts';
-import { dnsLabel, portNumber, portOrName } from '../name-checks.ts';
+import { dnsLabel, portNumber, portOrName, qualifiedName } from '../name-checks.ts';
 import { type FieldError, field, type JsonObject, listOf, mapOf, message, unsupported } from '../schema.ts';
 
 const identity = { group: '', version: 'v1', kind: 'Service', plural: 'services' };
@@ -17,7 +17,7 @@ const servicePort = message(
     port: field(3, 'int32', { required: true, check: portNumber }),
     targetPort: field(4, 'intOrString', { check: portOrName, description: 'Of the pods. Default: port.' }),
     nodePort: unsupported(5, noBalancer, { type: 'int32' }),
-    appProtocol: field(6, 'string', { optional: true, description: 'Carried for readers.' }),
+    appProtocol: field(6, 'string', { optional: true, check: qualifiedName, description: 'Carried for readers.' }),
   },
   {
     defaults: (object) => {
@@ -26,7 +26,7 @@ const servicePort = message(
       }
     },
     warn: ({ port, targetPort = port }: { port: number; targetPort?: number | string }, path, warnings) => {
-      if (targetPort === port) return;
+      if (targetPort === port || typeof targetPort === 'string') return; // a name may well be the port's own
       const why = 'the name of a Service object answers the pods’ own addresses';
       warnings.push(`${path}: ${why}: connect to the target port ${targetPort}, not to port ${port}`);
     },
