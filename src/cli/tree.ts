@@ -10,6 +10,8 @@ const workload: Load = async () => (await import('./workload/commands.ts')).addW
 const machine: Load = async () => (await import('./machine/commands.ts')).addMachineCommands;
 const context: Load = async () => (await import('./context/commands.ts')).addContextCommands;
 const volume: Load = async () => (await import('./volume/commands.ts')).addVolumeCommands;
+const grid: Load = async () => (await import('./grid/commands.ts')).addGridCommands;
+const explain: Load = async () => (await import('./explain/commands.ts')).addExplainCommand;
 const node: Load = async () => (await import('./node/commands.ts')).addNodeCommands;
 
 /** First word of the command line → the file that knows it. */
@@ -22,7 +24,9 @@ export const commandFiles: ReadonlyMap<string, Load> = new Map([
   ['exec', workload],
   ['scale', workload],
   ['events', workload],
+  ['explain', explain],
   ['node', node],
+  ['grid', grid],
   ['volume', volume],
   ['context', context],
   ['kubeconfig', context],

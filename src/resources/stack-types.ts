@@ -124,7 +124,7 @@ export interface Volume extends ApiObject {
 export interface Grid extends ApiObject {
   spec?: {
     failover?: {
-      /** How long a node may be silent until its pods are replaced: `10s`, `1m30s`, `never`. Default: the servers' own, 10 s. */
+      /** How long a node may be silent until its pods are replaced: `10s`, `1m30s`, `never`. Default 10s. */
       after?: string;
     };
   };

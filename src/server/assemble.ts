@@ -7,6 +7,7 @@ import { systemClock } from '../lib/clock.ts';
 import { startEventLoopLag } from '../lib/event-loop-lag.ts';
 import type { Logger } from '../lib/log.ts';
 import { Metrics } from '../lib/metrics.ts';
+import { defaultFailoverAfterMs } from '../resources/failover.ts';
 import { allKinds, nodes, type Token, tokens } from '../resources/kinds.ts';
 import { defaultGrid, systemGrid } from '../resources/names.ts';
 import type { Store } from '../store/port.ts';
@@ -98,7 +99,7 @@ export async function assembleServer(
   const tokenIssuer = (token: Token) => mintToken(token, identity.caHash);
   const registry = createRegistry({ store, cache, codec, clock, metrics, tokenIssuer });
   await ensureNamespaces(registry);
-  await ensureGrids(registry, [defaultGrid]);
+  await ensureGrids(registry, [defaultGrid], options.failoverAfterMs ?? defaultFailoverAfterMs);
   const clientFor = (grid: string) => createInProcessClient({ registry, cache, grid });
   for (const grid of grids) await ensureDefaultRoles(clientFor(grid));
 

@@ -17,7 +17,7 @@ export interface ServerOptions {
   readonly store?: 'sqlite' | 'memory' | { readonly etcd: readonly string[] };
   /** Default `<data>/identity`. Several servers on one etcd need the same contents. */
   readonly identityDirectory?: string;
-  /** A node silent for so long is lost. Default 10,000. */
+  /** Of a new cluster: a node silent for so long is lost. Later the Grid object says so. Default 10,000. */
   readonly failoverAfterMs?: number;
   /** All pod addresses of a grid. Default `10.80.0.0/12`. */
   readonly podRange?: string;

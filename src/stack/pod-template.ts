@@ -52,6 +52,8 @@ function containerOf({ name, service }: TemplateInput, mounts: VolumeMount[]): C
   return {
     name: objectName(name),
     image: service.image,
+    // As Compose does it; and a replacement must not need a registry when its node has the image.
+    imagePullPolicy: 'IfNotPresent',
     // Compose's empty entrypoint is "none at all"; to the API an empty list is the image's own, to the engine one "" is none.
     ...(service.entrypoint ? { command: service.entrypoint.length > 0 ? service.entrypoint.map(literal) : [''] } : {}),
     ...(service.command ? { args: service.command.map(literal) } : {}),

@@ -118,7 +118,7 @@ describe('the guestbook on three hosts', { timeout: 280_000 }, () => {
       },
       45_000,
     );
-    assert.match(await lab.flotilla(['node', 'ls']), new RegExp(`^${host} +Silent`, 'm'));
+    assert.match(await lab.flotilla(['node', 'ls']), new RegExp(`^${host} +Lost`, 'm'));
     assert.match(await get(), /Visit \d+/);
     await lab.change('on', host);
     await eventually(

@@ -38,7 +38,7 @@ function addServer(program: Command): void {
     .option('--advertise <url>', 'how others reach this server; may be repeated', collect, [])
     .option('--store <store>', 'sqlite, or the URL of an etcd member; may be repeated', collect, [])
     .option('--identity <directory>', "the cluster's identity (default: identity below the data directory)")
-    .option('--failover-after <duration>', 'a node silent for so long is replaced', '10s')
+    .option('--failover-after <duration>', 'in a new cluster: what a silent node ran is replaced after so long', '10s')
     .option('--pod-range <cidr>', 'addresses of all pods', '10.80.0.0/12')
     .addHelpText('after', '\nExample:\n  $ flotilla server --advertise https://10.0.0.1:7443')
     .action(async (flags: ServerFlags) => {

@@ -20,7 +20,7 @@ export function addNodeCommands(program: Command): void {
     .action(async (name: string, flags, command: Command) => (await import('./drain.ts')).drain(name, flags, command));
   node
     .command('undrain <node>')
-    .description('let instances start on a node again')
+    .description('let instances start on a node again, also on one that was lost too often')
     .addHelpText('after', '\nExample:\n  $ flotilla node undrain h2')
     .action(async (name: string, _flags, command: Command) => (await import('./drain.ts')).undrain(name, command));
   node
@@ -28,6 +28,13 @@ export function addNodeCommands(program: Command): void {
     .description('forget a node; what it ran is started elsewhere')
     .addHelpText('after', '\nExample:\n  $ flotilla node rm h2')
     .action(async (name: string, _flags, command: Command) => (await import('./rm.ts')).rm(name, command));
+
+  node
+    .command('lost <node>')
+    .description('say that a silent node is lost: all it ran is given up, and started elsewhere where that is possible')
+    .option('--confirm', 'yes, it will not come back by itself, or must not be waited for')
+    .addHelpText('after', '\nExample:\n  $ flotilla node lost h2 --confirm')
+    .action(async (name: string, flags, command: Command) => (await import('./lost.ts')).lost(name, flags, command));
 
   const token = node.command('token').description('join tokens: what a host shows to become a node');
   token

@@ -3,6 +3,7 @@ import { isApiError } from '../../client/api-error.ts';
 import type { HttpClient } from '../../client/http-client.ts';
 import { FlotillaError } from '../../lib/errors.ts';
 import { nodes, type Pod, pods } from '../../resources/kinds.ts';
+import { annotations } from '../../resources/names.ts';
 import { isPodFinished } from '../../resources/pod-facts.ts';
 import { parseDurationMs } from '../durations.ts';
 import { print } from '../output.ts';
@@ -57,6 +58,9 @@ export async function drain(name: string, flags: { readonly timeout: string }, c
 export async function undrain(name: string, command: Command): Promise<void> {
   await withSession(command, async ({ client }) => {
     await setUnschedulable(client, name, false);
+    // Whoever says that it may be used again means it: earlier losses are forgotten, too.
+    const body = { metadata: { annotations: { [annotations.lostTimes]: null } } };
+    await client.patch(nodes, { name }, { type: 'merge', body });
     print(`instances may start on ${name} again`);
   });
 }

@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
 import { ageOf } from '../../resources/define-kind.ts';
+import { isNodeHeld, isNodeLost } from '../../resources/failover.ts';
 import { type Node, nodes, pods } from '../../resources/kinds.ts';
+import { nodeConditions } from '../../resources/names.ts';
 import { isPodFinished } from '../../resources/pod-facts.ts';
 import { type OutputFlags, printList } from '../output.ts';
 import { withSession } from '../session.ts';
@@ -37,11 +39,20 @@ export async function ls(flags: OutputFlags, command: Command): Promise<void> {
   });
 }
 
-/** `Ready`, `NotReady` with the agent's reason, `Silent`; and `drained` when nothing may start on it. */
+/** `Ready`, `NotReady`, `Suspect`, `Doubted`, `Lost`; and `flapping`, `drained` when nothing may start on it. */
 export function nodeStatus(node: Node): string {
-  const ready = node.status?.conditions?.find((one) => one.type === 'Ready');
-  const state = ready?.status === 'True' ? 'Ready' : ready?.status === 'Unknown' ? 'Silent' : 'NotReady';
-  return node.spec.unschedulable ? `${state},drained` : state;
+  const words = [stateOf(node)];
+  if (isNodeHeld(node)) words.push('flapping');
+  if (node.spec.unschedulable) words.push('drained');
+  return words.join(',');
+}
+
+function stateOf(node: Node): string {
+  const statusOf = (type: string) => node.status?.conditions?.find((one) => one.type === type)?.status;
+  if (isNodeLost(node)) return 'Lost';
+  const suspect = statusOf(nodeConditions.suspect);
+  if (suspect === 'True' || suspect === 'Unknown') return suspect === 'True' ? 'Suspect' : 'Doubted';
+  return statusOf('Ready') === 'True' ? 'Ready' : 'NotReady';
 }
 
 export function addressOf(node: Node): string {

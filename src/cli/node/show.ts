@@ -1,5 +1,7 @@
 import type { Command } from 'commander';
+import { parseLostTimes } from '../../resources/flapping.ts';
 import { nodes, pods } from '../../resources/kinds.ts';
+import { annotations } from '../../resources/names.ts';
 import { print, printObject, renderTable } from '../output.ts';
 import { withSession } from '../session.ts';
 import { instanceOf, readyOf, sortInstances, statusOf } from '../workload/instances.ts';
@@ -21,6 +23,9 @@ export async function show(name: string, flags: { readonly output?: string }, co
     );
     print(`agent      ${nodeInfo?.kubeletVersion ?? '-'}`);
     for (const taint of node.spec.taints ?? []) print(`taint      ${taint.key}=${taint.value ?? ''}:${taint.effect}`);
+    const losses = parseLostTimes(node.metadata.annotations?.[annotations.lostTimes]).length;
+    if (losses > 0)
+      print(`lost       ${losses === 1 ? 'once' : `${losses} times`} lately; why: flotilla explain node/${name}`);
     print('');
     print(
       renderTable(

@@ -9,10 +9,10 @@ import {
   podFailover,
   suspectAfterMs,
 } from '../../resources/failover.ts';
+import { holdMs, parseLostTimes, withLoss } from '../../resources/flapping.ts';
 import type { Node, Pod } from '../../resources/kinds.ts';
 import { annotations, labels, nodeConditions, nodeTaints, podConditions } from '../../resources/names.ts';
 import { isPodFinished, isPodLost, isPodTerminating, podCondition } from '../../resources/pod-facts.ts';
-import { holdMs, parseLostTimes, withLoss } from './flapping.ts';
 import type { Verdict } from './judge.ts';
 
 export type NodeLifecycleStep =

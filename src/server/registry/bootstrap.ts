@@ -1,6 +1,7 @@
 import { isApiError } from '../../resources/api-error.ts';
+import { formatFailoverAfter, suspectAfterMs } from '../../resources/failover.ts';
 import { apiVersionOf } from '../../resources/kind.ts';
-import { grids, namespaces } from '../../resources/kinds.ts';
+import { type Grid, grids, namespaces } from '../../resources/kinds.ts';
 import { systemGrid } from '../../resources/names.ts';
 import type { ApiObject } from '../../resources/object.ts';
 import { permanentNamespaces } from './permanent-namespaces.ts';
@@ -18,10 +19,20 @@ export async function ensureNamespaces(registry: Registry): Promise<void> {
   }
 }
 
-/** Each grid's settings as an object, so that they can be changed; what is set stays. */
-export async function ensureGrids(registry: Registry, names: readonly string[]): Promise<void> {
+/** Each grid's settings as an object, so that they can be read and changed; what is there already stays. */
+export async function ensureGrids(
+  registry: Registry,
+  names: readonly string[],
+  failoverAfterMs: number,
+): Promise<void> {
+  const after = formatFailoverAfter(Math.max(suspectAfterMs, failoverAfterMs));
   for (const name of names) {
-    const grid: ApiObject = { apiVersion: apiVersionOf(grids), kind: grids.kind, metadata: { name } };
+    const grid: Grid = {
+      apiVersion: apiVersionOf(grids),
+      kind: grids.kind,
+      metadata: { name },
+      spec: { failover: { after } },
+    };
     await registry.create({ grid: systemGrid }, grids, grid).catch((error: unknown) => {
       if (!isApiError(error, 'AlreadyExists')) throw error;
     });
