@@ -12,7 +12,8 @@ export async function serveKube(kube: KubeHandler): Promise<ServedKube> {
   const server = createServer((request, response) => {
     const gone = new AbortController();
     response.on('close', () => gone.abort());
-    void kube.handle(adminContext(gone.signal), request, response, new URL(request.url ?? '/', 'http://server'));
+    const context = { ...adminContext(gone.signal), userAgent: request.headers['user-agent'] ?? '' };
+    void kube.handle(context, request, response, new URL(request.url ?? '/', 'http://server'));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
