@@ -15,7 +15,7 @@ const containerPort = message('ContainerPort', {
     check: (port: number) => (port === 0 ? [] : portNumber(port)),
     description: 'A port of the node that leads here.',
   }),
-  containerPort: field(3, 'int32', { required: true, check: portNumber }),
+  containerPort: field(3, 'int32', { required: true, zeroIsAbsent: true, check: portNumber }),
   protocol: field(4, 'string', { default: 'TCP', allowed: ['TCP', 'UDP'] }),
   hostIP: field(5, 'string', { check: ipAddress }),
 });
@@ -104,8 +104,8 @@ function validatePorts(one: Container, path: string, errors: FieldError[]): void
       names.add(port.name);
     }
     if (port.hostPort) {
-      const key = `${port.hostIP ?? ''} ${port.hostPort}/${port.protocol ?? 'TCP'}`;
-      if (hostPorts.has(key)) errors.push(duplicate(`${path}.ports[${index}].hostPort`, port.hostPort));
+      const key = `${port.protocol ?? 'TCP'}/${port.hostIP ?? ''}/${port.hostPort}`;
+      if (hostPorts.has(key)) errors.push(duplicate(`${path}.ports[${index}].hostPort`, key));
       hostPorts.add(key);
     }
   });

@@ -1,5 +1,5 @@
 import type { EnvVarSource } from 'kubernetes-types/core/v1.js';
-import { invalid } from './field-errors.ts';
+import { invalid, notSupported } from './field-errors.ts';
 import { configKey, envName } from './name-checks.ts';
 import { field, type JsonObject, message, unsupported } from './schema.ts';
 
@@ -36,20 +36,22 @@ export const downwardFileFields = [
 ] as const;
 
 function fieldSelector(known: readonly string[]) {
-  const words = `${known.join(', ')}, metadata.labels['<key>'], metadata.annotations['<key>']`;
   return message(
     'ObjectFieldSelector',
     {
       apiVersion: field(1, 'string', { default: 'v1', allowed: ['v1'] }),
       fieldPath: field(2, 'string', {
         required: true,
-        check: (path: string) =>
-          known.includes(path) || parseDownwardSubscript(path)
-            ? []
-            : [`not supported by Flotilla: use one of ${words}`],
+        description: "A field of the pod; also metadata.labels['<key>'] and metadata.annotations['<key>'].",
       }),
     },
-    { isAtomic: true },
+    {
+      isAtomic: true,
+      validate: ({ fieldPath }: { fieldPath?: string }, path, errors) => {
+        if (!fieldPath || known.includes(fieldPath) || parseDownwardSubscript(fieldPath)) return;
+        errors.push(notSupported(`${path}.fieldPath`, fieldPath, known.toSorted()));
+      },
+    },
   );
 }
 
@@ -79,7 +81,8 @@ const envVarSource = message(
     validate: (source: EnvVarSource & JsonObject, path, errors) => {
       const count = Object.keys(source).length;
       if (count === 0) {
-        errors.push(invalid(path, '', 'must specify one of: `fieldRef`, `configMapKeyRef` or `secretKeyRef`'));
+        const names = '`fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`';
+        errors.push(invalid(path, '', `must specify one of: ${names}`));
       } else if (count > 1) errors.push(invalid(path, '', 'may not have more than one field specified at a time'));
     },
   },

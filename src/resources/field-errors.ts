@@ -20,8 +20,8 @@ export function notSupported(field: string, value: unknown, supported: readonly 
   return { field, reason: 'FieldValueNotSupported', message: withDetail(`Unsupported value: ${show(value)}`, words) };
 }
 
-export function duplicate(field: string, value: unknown): FieldError {
-  return { field, reason: 'FieldValueDuplicate', message: `Duplicate value: ${show(value)}` };
+export function duplicate(field: string, value: unknown, detail = ''): FieldError {
+  return { field, reason: 'FieldValueDuplicate', message: withDetail(`Duplicate value: ${show(value)}`, detail) };
 }
 
 export function notFound(field: string, value: unknown): FieldError {
@@ -30,6 +30,10 @@ export function notFound(field: string, value: unknown): FieldError {
 
 export function tooLong(field: string, maxBytes: number): FieldError {
   return { field, reason: 'FieldValueTooLong', message: `Too long: may not be more than ${maxBytes} bytes` };
+}
+
+export function tooMany(field: string, count: number, max: number): FieldError {
+  return { field, reason: 'FieldValueTooMany', message: `Too many: ${count}: must have at most ${max} items` };
 }
 
 /** 422: `Deployment.apps "web" is invalid: spec.replicas: Invalid value: -1: …` with one cause an error. */

@@ -43,12 +43,26 @@ export function validateMetadata(kind: Kind, metadata: Meta, errors: FieldError[
   }
   validateLabels(metadata.labels, 'metadata.labels', errors);
   validateAnnotations(metadata.annotations, 'metadata.annotations', errors);
-  metadata.finalizers?.forEach((finalizer, index) => {
-    for (const problem of qualifiedName(finalizer)) {
-      errors.push(invalid(`metadata.finalizers[${index}]`, finalizer, problem));
-    }
-  });
+  validateFinalizers(kind, metadata.finalizers ?? [], errors);
   validateOwners(metadata, errors);
+}
+
+const plainFinalizers: readonly string[] = ['kubernetes', 'orphan', 'foregroundDeletion'];
+
+function validateFinalizers(kind: Kind, finalizers: readonly string[], errors: FieldError[]): void {
+  const path = 'metadata.finalizers';
+  for (const [index, finalizer] of finalizers.entries()) {
+    const problems = qualifiedName(finalizer);
+    for (const problem of problems) errors.push(invalid(path, finalizer, problem));
+    if (problems.length > 0 || kind.group !== '' || finalizer.includes('/')) continue;
+    if (!plainFinalizers.includes(finalizer)) {
+      const why = 'name is neither a standard finalizer name nor is it fully qualified';
+      errors.push(invalid(`${path}[${index}]`, finalizer, why));
+    }
+  }
+  if (finalizers.includes('orphan') && finalizers.includes('foregroundDeletion')) {
+    errors.push(invalid(path, finalizers, 'finalizer orphan and foregroundDeletion cannot be both set'));
+  }
 }
 
 function validateOwners(metadata: Meta, errors: FieldError[]): void {
@@ -58,8 +72,12 @@ function validateOwners(metadata: Meta, errors: FieldError[]): void {
       if (!owner[key]) errors.push(invalid(`${path}[${index}].${key}`, owner[key] ?? '', `${key} must not be empty`));
     }
   });
-  if ((metadata.ownerReferences?.filter((owner) => owner.controller).length ?? 0) > 1) {
-    errors.push(invalid(path, metadata.ownerReferences, 'Only one reference can have Controller set to true'));
+  const controllers = metadata.ownerReferences?.filter((owner) => owner.controller) ?? [];
+  if (controllers.length > 1) {
+    const [first, second] = controllers.map(({ kind, name }) => `${kind}/${name}`);
+    const found = `Found "true" in references for ${first} and ${second}`;
+    const why = `Only one reference can have Controller set to true. ${found}`;
+    errors.push(invalid(path, metadata.ownerReferences, why));
   }
 }
 

@@ -1,5 +1,4 @@
 import { validateLabelSelector } from './label-selector-validation.ts';
-import { qualifiedName } from './name-checks.ts';
 import { field, listOf, mapOf, message } from './schema.ts';
 
 const managedFieldsEntry = message('ManagedFieldsEntry', {
@@ -53,8 +52,8 @@ export const objectMeta = message('ObjectMeta', {
 });
 
 const labelSelectorRequirement = message('LabelSelectorRequirement', {
-  key: field(1, 'string', { required: true, check: qualifiedName }),
-  operator: field(2, 'string', { required: true, allowed: ['In', 'NotIn', 'Exists', 'DoesNotExist'] }),
+  key: field(1, 'string'),
+  operator: field(2, 'string', { description: 'In, NotIn, Exists or DoesNotExist.' }),
   values: field(3, listOf('string')),
 });
 

@@ -18,15 +18,20 @@ function lengthProblem(value: string, max: number): readonly string[] {
   return value.length > max ? [`must be no more than ${max} characters`] : none;
 }
 
-export const dnsLabel: Check = (value) => [
-  ...lengthProblem(value, 63),
-  ...(labelPattern.test(value)
+export const dnsLabel: Check = (value) => {
+  if (!labelPattern.test(value) && subdomainPattern.test(value)) {
+    return [...lengthProblem(value, 63), 'must not contain dots'];
+  }
+  return [...lengthProblem(value, 63), ...labelProblem(value)];
+};
+
+const labelProblem: Check = (value) =>
+  labelPattern.test(value)
     ? none
     : [
         "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end " +
           `with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '${label}')`,
-      ]),
-];
+      ];
 
 export const dnsSubdomain: Check = (value) => [
   ...lengthProblem(value, 253),
@@ -96,7 +101,9 @@ export const configKey: Check = (value) => {
       "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  " +
         "or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')",
     );
-  } else if (value === '.' || value === '..' || value.startsWith('..')) problems.push("must not start with '..'");
+  }
+  if (value === '.' || value === '..') problems.push(`must not be '${value}'`);
+  else if (value.startsWith('..')) problems.push("must not start with '..'");
   return problems;
 };
 
@@ -136,6 +143,36 @@ export const absolutePath: Check = (value) => {
 export const localPath: Check = (value) => {
   if (value.startsWith('/')) return ['must be a relative path'];
   return value.split('/').includes('..') ? ["must not contain '..'"] : none;
+};
+
+/** Such a path in a directory where names with `..` in front have a meaning of their own. */
+export const unreservedPath: Check = (value) => {
+  const problems = localPath(value);
+  return value.startsWith('..') && !value.startsWith('../') ? [...problems, "must not start with '..'"] : problems;
+};
+
+export const headerName: Check = (value) =>
+  /^[-A-Za-z0-9]+$/.test(value)
+    ? none
+    : [
+        "a valid HTTP header must consist of alphanumeric characters or '-' (e.g. 'X-Header-Name', regex used for " +
+          "validation is '[-A-Za-z0-9]+')",
+      ];
+
+/** Of a user or group of Unix. */
+export const unixId = (value: number): readonly string[] =>
+  value >= 0 && value <= 0xffff_ffff ? none : ['must be between 0 and 4294967295, inclusive'];
+
+/** Rights of a file. */
+export const fileMode = (value: number): readonly string[] =>
+  value >= 0 && value <= 0o777 ? none : ['must be a number between 0 and 0777 (octal), both inclusive'];
+
+/** `25%` or a number, neither negative. */
+export const countOrPercent = (value: number | string): readonly string[] => {
+  if (typeof value === 'number') return value < 0 ? [nonNegativeMessage] : none;
+  if (/^[0-9]+%$/.test(value)) return none;
+  const what = "a valid percent string must be a numeric string followed by an ending '%'";
+  return [`${what} (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')`];
 };
 
 export const nonNegativeMessage = 'must be greater than or equal to 0';

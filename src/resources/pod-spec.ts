@@ -15,7 +15,7 @@ const toleration = message(
   'Toleration',
   {
     key: field(1, 'string', { check: qualifiedName }),
-    operator: field(2, 'string', { allowed: ['Exists', 'Equal'] }),
+    operator: field(2, 'string', { allowed: ['Equal', 'Exists'] }),
     value: field(3, 'string'),
     effect: field(4, 'string', { allowed: ['NoSchedule', 'PreferNoSchedule', 'NoExecute'] }),
     tolerationSeconds: field(5, 'int64', {
@@ -132,7 +132,7 @@ function validateToleration(one: Toleration, path: string, errors: FieldError[])
       invalid(
         `${path}.operator`,
         operator,
-        "operator must be Exists when `key` is empty, which means 'match all values and all keys'",
+        'operator must be Exists when `key` is empty, which means "match all values and all keys"',
       ),
     );
   }
@@ -140,7 +140,7 @@ function validateToleration(one: Toleration, path: string, errors: FieldError[])
     errors.push(invalid(`${path}.effect`, one.effect, "effect must be 'NoExecute' when `tolerationSeconds` is set"));
   }
   if (operator === 'Exists' && one.value) {
-    errors.push(invalid(`${path}.operator`, one, 'value must be empty when `operator` is Exists'));
+    errors.push(invalid(`${path}.operator`, one, "value must be empty when `operator` is 'Exists'"));
   }
 }
 

@@ -18,15 +18,20 @@ export const podTemplateSpec = message(
   },
 );
 
+const selectorOperators: readonly string[] = ['In', 'NotIn', 'Exists', 'DoesNotExist'];
+
 /** What a controller that keeps pods running asks of its selector and template. */
 export function validateSelectorAndTemplate(
   spec: { readonly selector?: LabelSelector; readonly template?: PodTemplateSpec },
+  kind: 'deployment' | 'ReplicaSet',
   errors: FieldError[],
 ): void {
   const { selector, template } = spec;
   if (selector === undefined) errors.push(required('spec.selector'));
   else if (isEmptySelector(selector)) {
-    errors.push(invalid('spec.selector', selector, 'empty selector is invalid for this kind of object'));
+    errors.push(invalid('spec.selector', selector, `empty selector is invalid for ${kind}`));
+  } else if (selector.matchExpressions?.some(({ operator }) => !selectorOperators.includes(operator))) {
+    errors.push(invalid('spec.selector', selector, 'invalid label selector'));
   } else if (template && !matchesSelector(selector, template.metadata?.labels)) {
     errors.push(
       invalid(

@@ -1,5 +1,5 @@
-import { invalid, required } from './field-errors.ts';
-import { portNumber, portOrName } from './name-checks.ts';
+import { forbidden, required } from './field-errors.ts';
+import { headerName, portNumber, portOrName } from './name-checks.ts';
 import { field, type JsonObject, listOf, message, unsupported } from './schema.ts';
 
 export const execAction = message('ExecAction', { command: field(1, listOf('string'), { required: true }) });
@@ -11,7 +11,12 @@ export const httpGetAction = message('HTTPGetAction', {
   scheme: field(4, 'string', { default: 'HTTP', allowed: ['HTTP', 'HTTPS'] }),
   httpHeaders: field(
     5,
-    listOf(message('HTTPHeader', { name: field(1, 'string', { required: true }), value: field(2, 'string') })),
+    listOf(
+      message('HTTPHeader', {
+        name: field(1, 'string', { required: true, check: headerName }),
+        value: field(2, 'string'),
+      }),
+    ),
   ),
   protocol: unsupported(6, 'leave it out; probes speak HTTP/1.1', { type: 'string' }),
 });
@@ -41,10 +46,10 @@ export const probe = message(
   'Probe',
   {
     initialDelaySeconds: field(2, 'int32', { min: 0 }),
-    timeoutSeconds: field(3, 'int32', { default: 1, min: 1 }),
-    periodSeconds: field(4, 'int32', { default: 10, min: 1 }),
-    successThreshold: field(5, 'int32', { default: 1, min: 1 }),
-    failureThreshold: field(6, 'int32', { default: 3, min: 1 }),
+    timeoutSeconds: field(3, 'int32', { default: 1, min: 0 }),
+    periodSeconds: field(4, 'int32', { default: 10, min: 0 }),
+    successThreshold: field(5, 'int32', { default: 1, min: 0 }),
+    failureThreshold: field(6, 'int32', { default: 3, min: 0 }),
     terminationGracePeriodSeconds: field(7, 'int64', {
       optional: true,
       min: 1,
@@ -58,7 +63,7 @@ export const probe = message(
       const handlers = ['exec', 'httpGet', 'tcpSocket', 'grpc'].filter((name) => one[name] !== undefined);
       if (handlers.length === 0) errors.push(required(path, 'must specify a handler type'));
       for (const surplus of handlers.slice(1)) {
-        errors.push(invalid(`${path}.${surplus}`, surplus, 'may not specify more than 1 handler type'));
+        errors.push(forbidden(`${path}.${surplus}`, 'may not specify more than 1 handler type'));
       }
     },
   },

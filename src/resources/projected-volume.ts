@@ -1,17 +1,17 @@
 // Volumes whose files the agent puts together: `projected` and `downwardAPI`.
 import { fileFieldSelector } from './env.ts';
 import { invalid, required } from './field-errors.ts';
-import { configKey, localPath } from './name-checks.ts';
+import { configKey, fileMode as rightMode, unreservedPath } from './name-checks.ts';
 import { field, type JsonObject, listOf, message, unsupported } from './schema.ts';
 
 /** File mode bits. */
-export const fileMode = { optional: true, min: 0, max: 0o777 } as const;
+export const fileMode = { optional: true, check: rightMode } as const;
 
 const defaultMode = field(2, 'int32', { ...fileMode, default: 0o644 });
 
 export const keyToPath = message('KeyToPath', {
   key: field(1, 'string', { required: true, check: configKey }),
-  path: field(2, 'string', { required: true, check: localPath }),
+  path: field(2, 'string', { required: true, check: unreservedPath }),
   mode: field(3, 'int32', fileMode),
   user: unsupported(4, 'leave it out; the files belong to root', { type: 'int64', optional: true }),
 });
@@ -19,7 +19,7 @@ export const keyToPath = message('KeyToPath', {
 const downwardFile = message(
   'DownwardAPIVolumeFile',
   {
-    path: field(1, 'string', { required: true, check: localPath }),
+    path: field(1, 'string', { required: true, check: unreservedPath }),
     fieldRef: field(2, fileFieldSelector),
     resourceFieldRef: unsupported(3, 'write the amount into a ConfigMap'),
     mode: field(4, 'int32', fileMode),
@@ -51,7 +51,7 @@ function projection(name: string) {
 const tokenProjection = message('ServiceAccountTokenProjection', {
   audience: field(1, 'string', { description: 'Default: this cluster’s API.' }),
   expirationSeconds: field(2, 'int64', { optional: true, default: 3_600, min: 600, max: 2 ** 32 }),
-  path: field(3, 'string', { required: true, check: localPath }),
+  path: field(3, 'string', { required: true, check: unreservedPath }),
 });
 
 const sources = ['secret', 'downwardAPI', 'configMap', 'serviceAccountToken'] as const;

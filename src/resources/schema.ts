@@ -36,6 +36,8 @@ export interface FieldOptions {
   readonly default?: unknown;
   /** Refused when absent or empty. */
   readonly required?: boolean;
+  /** A zero is as good as no value: it cannot be meant. */
+  readonly zeroIsAbsent?: boolean;
   /** In protobuf, present with a zero value is not the same as absent (a pointer in Kubernetes' own types). */
   readonly optional?: boolean;
   readonly allowed?: readonly string[];
@@ -121,7 +123,8 @@ export interface FieldError {
     | 'FieldValueNotSupported'
     | 'FieldValueDuplicate'
     | 'FieldValueNotFound'
-    | 'FieldValueTooLong';
+    | 'FieldValueTooLong'
+    | 'FieldValueTooMany';
   readonly message: string;
 }
 

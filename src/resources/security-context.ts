@@ -1,4 +1,5 @@
-import { forbidden } from './field-errors.ts';
+import { forbidden, invalid } from './field-errors.ts';
+import { unixId } from './name-checks.ts';
 import { field, type JsonObject, listOf, mapOf, message, unsupported } from './schema.ts';
 
 const engineDefault = [{ type: 'RuntimeDefault' }];
@@ -16,7 +17,7 @@ export const securityContext = message(
     capabilities: field(1, capabilities),
     privileged: field(2, 'bool', { optional: true }),
     seLinuxOptions: unsupported(3, noProfiles),
-    runAsUser: field(4, 'int64', { optional: true, min: 0 }),
+    runAsUser: field(4, 'int64', { optional: true, check: unixId }),
     runAsNonRoot: field(5, 'bool', { optional: true }),
     readOnlyRootFilesystem: field(6, 'bool', { optional: true }),
     allowPrivilegeEscalation: unsupported(7, 'leave it out, and drop capabilities instead', {
@@ -24,7 +25,7 @@ export const securityContext = message(
       optional: true,
       harmless: [true],
     }),
-    runAsGroup: field(8, 'int64', { optional: true, min: 0 }),
+    runAsGroup: field(8, 'int64', { optional: true, check: unixId }),
     procMount: unsupported(9, 'leave it out', { type: 'string', optional: true, harmless: ['Default'] }),
     windowsOptions: unsupported(10, 'containers run on Linux'),
     seccompProfile: unsupported(11, noProfiles, { type: mapOf('any'), harmless: engineDefault }),
@@ -32,6 +33,10 @@ export const securityContext = message(
   },
   {
     validate: (context: JsonObject, path, errors) => {
+      if (context.privileged === true && context.allowPrivilegeEscalation === false) {
+        const why = 'cannot set `allowPrivilegeEscalation` to false and `privileged` to true';
+        errors.push(invalid(path, context, why));
+      }
       if (context.runAsGroup !== undefined && context.runAsUser === undefined) {
         // The engine takes a group only together with a user; root in place of the image's user would be a trap.
         errors.push(forbidden(`${path}.runAsGroup`, 'not supported by Flotilla: set runAsUser, too'));

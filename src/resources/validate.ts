@@ -63,7 +63,7 @@ function validateField(one: Field, value: unknown, parent: string, errors: Field
     if (!isHarmless(one, value)) errors.push(forbidden(path(), `not supported by Flotilla: ${one.unsupported}`));
     return;
   }
-  if (value === undefined || (value === '' && !one.optional)) {
+  if (value === undefined || (value === '' && !one.optional) || (value === 0 && one.zeroIsAbsent)) {
     if (one.required) errors.push(required(path()));
     return;
   }

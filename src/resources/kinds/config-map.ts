@@ -31,9 +31,9 @@ export const configMaps = defineKind<ConfigMap>({
     checkKeys(one.data, 'data', errors);
     checkKeys(one.binaryData, 'binaryData', errors);
     for (const key of Object.keys(one.binaryData ?? {})) {
-      if (one.data && Object.hasOwn(one.data, key)) {
-        errors.push(invalid('data', key, `duplicate of key present in binaryData`));
-      }
+      if (!one.data || !Object.hasOwn(one.data, key)) continue;
+      errors.push(invalid(`data[${key}]`, key, 'duplicate of key present in binaryData'));
+      errors.push(invalid(`binaryData[${key}]`, key, 'duplicate of key present in data'));
     }
     if (bytesOf(one.data) + decodedBytesOf(one.binaryData) > maxDataBytes) errors.push(tooLong('', maxDataBytes));
   },

@@ -2,6 +2,7 @@ import { ageColumn, column, defineKind, nameColumn, scaleSubresource, statusSubr
 import { forbidden, invalid } from '../field-errors.ts';
 import type { Deployment } from '../kinds.ts';
 import { conditionList, labelSelector, objectMeta } from '../meta.ts';
+import { countOrPercent } from '../name-checks.ts';
 import { podTemplateSpec, validateSelectorAndTemplate } from '../pod-template.ts';
 import { type FieldError, field, type JsonObject, listOf, message } from '../schema.ts';
 import { renderLabelSelector } from '../selectors.ts';
@@ -9,13 +10,6 @@ import { requireSame } from '../validate.ts';
 import { containersOf, imagesOf } from './template-columns.ts';
 
 const identity = { group: 'apps', version: 'v1', kind: 'Deployment', plural: 'deployments' };
-
-const countOrPercent = (value: number | string): readonly string[] => {
-  if (typeof value === 'number') return value < 0 ? ['must be greater than or equal to 0'] : [];
-  return /^\d+%$/.test(value)
-    ? []
-    : ["a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%')"];
-};
 
 const rollingUpdate = message('RollingUpdateDeployment', {
   maxUnavailable: field(1, 'intOrString', { optional: true, default: '25%', check: countOrPercent }),
@@ -25,7 +19,7 @@ const rollingUpdate = message('RollingUpdateDeployment', {
 const strategy = message(
   'DeploymentStrategy',
   {
-    type: field(1, 'string', { default: 'RollingUpdate', allowed: ['RollingUpdate', 'Recreate'] }),
+    type: field(1, 'string', { default: 'RollingUpdate', allowed: ['Recreate', 'RollingUpdate'] }),
     rollingUpdate: field(2, rollingUpdate),
   },
   {
@@ -98,7 +92,7 @@ export const deployments = defineKind<Deployment>({
   prepareForCreate: (one) => ({ ...one, status: {} }),
   validate: (one, errors) => {
     if (!one.spec) return;
-    validateSelectorAndTemplate(one.spec, errors);
+    validateSelectorAndTemplate(one.spec, 'deployment', errors);
     const { progressDeadlineSeconds: deadline = 600, minReadySeconds = 0 } = one.spec;
     if (deadline <= minReadySeconds) {
       errors.push(invalid('spec.progressDeadlineSeconds', deadline, 'must be greater than minReadySeconds'));

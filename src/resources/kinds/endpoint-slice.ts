@@ -1,12 +1,13 @@
+import { isIP } from 'node:net';
 import { ageColumn, column, defineKind, nameColumn } from '../define-kind.ts';
-import { tooLong } from '../field-errors.ts';
+import { duplicate, invalid, required, tooMany } from '../field-errors.ts';
 import type { EndpointSlice } from '../kinds.ts';
 import { objectMeta, objectReference } from '../meta.ts';
-import { field, listOf, mapOf, message } from '../schema.ts';
+import { type FieldError, field, listOf, mapOf, message } from '../schema.ts';
 import { requireSame } from '../validate.ts';
 
 const endpoint = message('Endpoint', {
-  addresses: field(1, listOf('string'), { required: true, listType: 'set' }),
+  addresses: field(1, listOf('string'), { listType: 'set' }),
   conditions: field(
     2,
     message('EndpointConditions', {
@@ -35,6 +36,7 @@ const endpointPort = message(
 );
 
 const maxEndpoints = 1000;
+const maxAddresses = 100;
 const shownEndpoints = 3;
 
 export const endpointSlices = defineKind<EndpointSlice>({
@@ -46,7 +48,7 @@ export const endpointSlices = defineKind<EndpointSlice>({
     metadata: field(1, objectMeta),
     endpoints: field(2, listOf(endpoint)),
     ports: field(3, listOf(endpointPort)),
-    addressType: field(4, 'string', { required: true, allowed: ['IPv4', 'IPv6', 'FQDN'] }),
+    addressType: field(4, 'string', { required: true, allowed: ['FQDN', 'IPv4', 'IPv6'] }),
   }),
   columns: [
     nameColumn(),
@@ -58,10 +60,32 @@ export const endpointSlices = defineKind<EndpointSlice>({
     ageColumn(),
   ],
   validate: (slice, errors) => {
-    if ((slice.endpoints?.length ?? 0) > maxEndpoints) errors.push(tooLong('endpoints', maxEndpoints));
+    validateEndpoints(slice, errors);
+    const names = new Set<string>();
+    slice.ports?.forEach(({ name = '' }, index) => {
+      if (names.has(name)) errors.push(duplicate(`ports[${index}].name`, name));
+      names.add(name);
+    });
   },
   validateUpdate: (slice, old, errors) => requireSame(slice.addressType, old.addressType, 'addressType', errors),
 });
+
+function validateEndpoints({ addressType, endpoints = [] }: EndpointSlice, errors: FieldError[]): void {
+  if (endpoints.length > maxEndpoints) {
+    errors.push(tooMany('endpoints', endpoints.length, maxEndpoints));
+    return;
+  }
+  const version = { IPv4: 4, IPv6: 6 }[addressType];
+  for (const [index, { addresses = [] }] of endpoints.entries()) {
+    const path = `endpoints[${index}].addresses`;
+    if (addresses.length === 0) errors.push(required(path, 'must contain at least 1 address'));
+    if (addresses.length > maxAddresses) errors.push(tooMany(path, addresses.length, maxAddresses));
+    for (const [at, address] of addresses.entries()) {
+      if (version === undefined || isIP(address) === version) continue;
+      errors.push(invalid(`${path}[${at}]`, address, `must be an ${addressType} address`));
+    }
+  }
+}
 
 function endpointsText(slice: EndpointSlice): string {
   const addresses = slice.endpoints?.flatMap((one) => one.addresses) ?? [];

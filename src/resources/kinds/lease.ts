@@ -5,7 +5,10 @@ import { field, message, unsupported } from '../schema.ts';
 
 const leaseSpec = message('LeaseSpec', {
   holderIdentity: field(1, 'string', { optional: true }),
-  leaseDurationSeconds: field(2, 'int32', { optional: true, min: 1 }),
+  leaseDurationSeconds: field(2, 'int32', {
+    optional: true,
+    check: (seconds: number) => (seconds > 0 ? [] : ['must be greater than 0']),
+  }),
   acquireTime: field(3, 'microTime', { optional: true }),
   renewTime: field(4, 'microTime', { optional: true }),
   leaseTransitions: field(5, 'int32', { optional: true, min: 0 }),

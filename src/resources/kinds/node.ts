@@ -1,5 +1,5 @@
 import { ageColumn, column, defineKind, nameColumn, statusSubresource } from '../define-kind.ts';
-import { duplicate, invalid } from '../field-errors.ts';
+import { duplicate, forbidden, invalid } from '../field-errors.ts';
 import type { Node } from '../kinds.ts';
 import { conditionList, objectMeta } from '../meta.ts';
 import { ipRange, labelValue, qualifiedName } from '../name-checks.ts';
@@ -129,14 +129,19 @@ export const nodes = defineKind<Node>({
     const seen = new Set<string>();
     node.spec.taints?.forEach((one, index) => {
       const key = `${one.key}:${one.effect}`;
-      if (seen.has(key)) errors.push(duplicate(`spec.taints[${index}]`, one));
+      if (seen.has(key)) {
+        errors.push(duplicate(`spec.taints[${index}]`, one, 'taints must be unique by key and effect pair'));
+      }
       seen.add(key);
     });
   },
   validateUpdate: (node, old, errors) => {
     const ranges = old.spec.podCIDRs ?? [];
     if (ranges.length > 0 && String(ranges) !== String(node.spec.podCIDRs ?? [])) {
-      errors.push(invalid('spec.podCIDRs', node.spec.podCIDRs ?? [], 'field is immutable'));
+      errors.push(forbidden('spec.podCIDRs', 'node updates may not change podCIDR except from "" to valid'));
+    }
+    if (old.spec.providerID && old.spec.providerID !== node.spec.providerID) {
+      errors.push(forbidden('spec.providerID', 'node updates may not change providerID except from "" to valid'));
     }
   },
 });

@@ -71,7 +71,9 @@ export const pods = defineKind<Pod>({
     }
     const tolerations = old.spec.tolerations ?? [];
     if (!tolerations.every((one) => spec.tolerations?.some((other) => jsonEqual(one, other)))) {
-      errors.push(forbidden('spec.tolerations', 'existing toleration can not be modified except its tolerationSeconds'));
+      errors.push(
+        forbidden('spec.tolerations', 'existing toleration can not be modified except its tolerationSeconds'),
+      );
     }
     if (!jsonEqual({ ...spec, tolerations }, { ...old.spec, tolerations })) {
       const only = '`spec.tolerations` (only additions to existing tolerations)';

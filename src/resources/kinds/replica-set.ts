@@ -61,7 +61,7 @@ export const replicaSets = defineKind<ReplicaSet>({
   ],
   prepareForCreate: (one) => ({ ...one, status: { replicas: 0 } }),
   validate: (one, errors) => {
-    if (one.spec) validateSelectorAndTemplate(one.spec, errors);
+    if (one.spec) validateSelectorAndTemplate(one.spec, 'ReplicaSet', errors);
   },
   validateUpdate: (one, old, errors) => requireSame(one.spec.selector, old.spec.selector, 'spec.selector', errors),
 });

@@ -1,6 +1,6 @@
 import { ageColumn, column, defineKind, nameColumn } from '../define-kind.ts';
 import { invalid, required, tooLong } from '../field-errors.ts';
-import { jsonEqual } from '../json.ts';
+import { isObject, jsonEqual } from '../json.ts';
 import type { Secret } from '../kinds.ts';
 import { objectMeta } from '../meta.ts';
 import { type FieldError, field, mapOf, message } from '../schema.ts';
@@ -55,10 +55,33 @@ export const secrets = defineKind<Secret>({
     for (const key of keysOfTypes[secret.type ?? ''] ?? []) {
       if (secret.data?.[key] === undefined) errors.push(required(`data[${key}]`));
     }
+    checkDockerConfig(secret, errors);
+    if (secret.type === 'kubernetes.io/basic-auth' && !secret.data?.username && !secret.data?.password) {
+      errors.push(required('data[username]'), required('data[password]'));
+    }
     if (decodedBytesOf(secret.data) > maxDataBytes) errors.push(tooLong('data', maxDataBytes));
   },
   validateUpdate: validateSecretUpdate,
 });
+
+const redacted = '<secret contents redacted>';
+
+function checkDockerConfig(secret: Secret, errors: FieldError[]): void {
+  const key = { 'kubernetes.io/dockerconfigjson': '.dockerconfigjson', 'kubernetes.io/dockercfg': '.dockercfg' }[
+    secret.type ?? ''
+  ];
+  const value = key === undefined ? undefined : secret.data?.[key];
+  if (value === undefined || isJsonObject(Buffer.from(value, 'base64').toString('utf8'))) return;
+  errors.push(invalid(`data[${key}]`, redacted, 'must be a JSON object'));
+}
+
+function isJsonObject(text: string): boolean {
+  try {
+    return isObject(JSON.parse(text));
+  } catch {
+    return false;
+  }
+}
 
 function validateSecretUpdate(secret: Secret, old: Secret, errors: FieldError[]): void {
   if (secret.type !== old.type) errors.push(invalid('type', secret.type, 'field is immutable'));
