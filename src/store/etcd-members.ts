@@ -98,7 +98,7 @@ export class EtcdMembers {
       if (isDone) return;
       const member = left.shift();
       if (member) return start(member);
-      if (running > 0) return; // one of them may still answer
+      if (running > 0) return; // one of them may still answer; if not, its hedge asks again
       later(roundMs, () => {
         left = this.#inOrder();
         next();
@@ -111,6 +111,8 @@ export class EtcdMembers {
       if (hedgeMs !== undefined && this.#members.length > 1) {
         cancelHedge = later(hedgeMs, () => {
           this.#markBad(member);
+          // All were asked: a request that a member gave to a leader which is dead by now is never answered.
+          if (left.length === 0) left = this.#inOrder();
           next();
         });
       }
@@ -181,12 +183,8 @@ export class EtcdMembers {
 
   /** Why nobody answered: asked of each member itself, so that a person knows what to start again. */
   async #unavailable(failures: ReadonlyMap<string, string>, isUnsure: boolean): Promise<FlotillaError> {
-    const { timeoutMs } = this.#options;
     const states = this.#stopping.signal.aborted ? [] : await Promise.all(this.#members.map((one) => stateOf(one)));
-    const words = this.#members.map(({ endpoint }, at) => {
-      const state = states[at];
-      return `${endpoint} ${state ?? failures.get(endpoint) ?? `did not answer within ${timeoutMs} ms`}`;
-    });
+    const words = this.#members.map(({ endpoint }, at) => `${endpoint} ${states[at] ?? failures.get(endpoint) ?? ''}`);
     const hasNoQuorum = states.includes(knowsNoLeader) && !states.includes(hasLeader);
     const what = hasNoQuorum ? 'the store has no quorum' : 'the store does not answer';
     const unsure = isUnsure ? '; a change that was asked for may or may not be made' : '';
@@ -202,12 +200,12 @@ export class EtcdMembers {
 const knowsNoLeader = 'answers, but knows no leader';
 const hasLeader = 'answers';
 
-async function stateOf({ client }: Member): Promise<string | undefined> {
+async function stateOf({ client }: Member): Promise<string> {
   try {
     const { leader } = await client.maintenance.status({ deadline: Date.now() + 500 });
     return leader === '0' ? knowsNoLeader : hasLeader;
-  } catch {
-    return undefined;
+  } catch (error) {
+    return messageOf(error);
   }
 }
 
