@@ -41,7 +41,7 @@ export interface TableRow {
 }
 
 export function renderTable<T extends ApiObject>(kind: Kind<T>, objects: readonly T[], options: TableOptions): Table {
-  const { nowMs, resourceVersion, remainingItemCount } = options;
+  const { resourceVersion, remainingItemCount } = options;
   return {
     kind: 'Table',
     apiVersion: 'meta.k8s.io/v1',
@@ -51,11 +51,17 @@ export function renderTable<T extends ApiObject>(kind: Kind<T>, objects: readonl
       ...(remainingItemCount === undefined ? {} : { remainingItemCount }),
     },
     columnDefinitions: (options.hasColumnDefinitions ?? true) ? columnDefinitions(kind) : null,
-    rows: objects.map((object) => ({
-      cells: kind.columns.map((one) => one.value(object, nowMs)),
-      ...rowObject(object, options.includeObject ?? 'Metadata'),
-    })),
+    rows: objects.map((object) => renderRow(kind, object, options)),
   };
+}
+
+/** One row of the table, for lists that are not rendered in one piece. */
+export function renderRow<T extends ApiObject>(
+  kind: Kind<T>,
+  object: T,
+  { nowMs, includeObject = 'Metadata' }: Pick<TableOptions, 'nowMs' | 'includeObject'>,
+): TableRow {
+  return { cells: kind.columns.map((one) => one.value(object, nowMs)), ...rowObject(object, includeObject) };
 }
 
 function columnDefinitions(kind: Kind): TableColumn[] {

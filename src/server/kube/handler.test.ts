@@ -421,7 +421,8 @@ test('large answers are compressed for those who take it', async () => {
   for (let n = 0; n < 3; n++) await make(`c${n}`, { a: 'x'.repeat(100_000) }, path);
   const plain = await api.call('GET', path);
   assert.equal(plain.headers['content-encoding'], undefined);
-  assert.equal(Number(plain.headers['content-length']), plain.bytes.length);
+  assert.equal(plain.headers['content-length'], undefined, 'it is written down while it is sent');
+  assert.equal(plain.json.items.length, 3);
   const small = await api.call('GET', path, { headers: { 'accept-encoding': 'gzip' } });
   assert.equal(small.headers['content-encoding'], 'gzip');
   assert.ok(small.bytes.length < plain.bytes.length / 10);

@@ -1,12 +1,13 @@
 import { ApiError } from '../../resources/api-error.ts';
 import { apiVersionOf, type Kind } from '../../resources/kind.ts';
-import { renderTable, type TableOptions } from '../../resources/table.ts';
+import { renderRow, renderTable, type TableOptions } from '../../resources/table.ts';
 import type { CachedObject } from '../cache/cached-object.ts';
 import type { WatchCache } from '../cache/watch-cache.ts';
 import { badRequest, expired } from '../registry/api-errors.ts';
-import { type Exchange, sendJson, sendText } from './exchange.ts';
+import type { Exchange } from './exchange.ts';
 import type { ListOptions } from './list-options.ts';
 import { type Answer, negotiate } from './negotiate.ts';
+import { sendItems } from './send-items.ts';
 
 /** A page of a list, all pages at one revision. */
 export interface Page {
@@ -46,19 +47,20 @@ export async function sendList(exchange: Exchange, cache: WatchCache, kind: Kind
     ...(page.remainingItemCount === undefined ? {} : { remainingItemCount: page.remainingItemCount }),
   };
   if (answer.form === 'Table') {
-    const objects = page.items.map((item) => item.object);
-    return await sendJson(exchange, tableOf(kind, objects, answer, { ...tableOptions(exchange), ...metadata }));
+    const options = tableOptions(exchange);
+    const whole = JSON.stringify(tableOf(kind, [], answer, { ...options, ...metadata }));
+    const textOf = ({ object }: CachedObject) => JSON.stringify(renderRow(kind, object, options));
+    return await sendItems(exchange, { head: whole.slice(0, -2), tail: ']}', items: page.items, textOf });
   }
   const isPartial = answer.form === 'PartialObjectMetadata';
   const type = isPartial ? 'PartialObjectMetadataList' : `${kind.kind}List`;
   const apiVersion = isPartial ? `meta.k8s.io/${answer.version}` : apiVersionOf(kind);
-  const parts = [`{"kind":"${type}","apiVersion":"${apiVersion}","metadata":${JSON.stringify(metadata)},"items":[`];
-  page.items.forEach((item, index) => {
-    if (index > 0) parts.push(',');
-    parts.push(isPartial ? JSON.stringify(partialOf(item.object, answer)) : item.json);
+  await sendItems(exchange, {
+    head: `{"kind":"${type}","apiVersion":"${apiVersion}","metadata":${JSON.stringify(metadata)},"items":[`,
+    tail: ']}',
+    items: page.items,
+    textOf: (item) => (isPartial ? JSON.stringify(partialOf(item.object, answer)) : item.json),
   });
-  parts.push(']}');
-  await sendText(exchange, parts);
 }
 
 /** What a table is made with, from the query. */
