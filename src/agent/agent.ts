@@ -30,8 +30,10 @@ import { startVolumeKeeper } from './node/volume-keeper.ts';
 import { admitPod } from './pod/admission.ts';
 import type { FailPoints } from './pod/fail-point.ts';
 import { createImagePuller } from './pod/image-puller.ts';
+import { createPodTokens } from './pod/pod-tokens.ts';
 import { type Pods, startPods } from './pod/pods.ts';
 import { createReferenceReader } from './pod/references.ts';
+import { requestTokens } from './pod/request-token.ts';
 import { startWatches } from './watches.ts';
 
 export interface AgentParts {
@@ -105,7 +107,11 @@ export async function startAgentParts(parts: AgentParts): Promise<RunningAgent> 
       () => network.dnsStats()?.[name] ?? 0,
     );
   }
-  const references = createReferenceReader(() => client);
+  const tokens = createPodTokens({ request: requestTokens(client), clock });
+  const references = createReferenceReader({
+    ...{ client: () => client, tokens, log },
+    onChange: (key) => pods.referenceChanged(key),
+  });
   const puller = createImagePuller(runtime);
   const nodeLabels = () => watches.nodes.get(nodeName)?.metadata ?? { name: nodeName, labels: {} };
   const pods: Pods = startPods({
@@ -142,9 +148,11 @@ export async function startAgentParts(parts: AgentParts): Promise<RunningAgent> 
   function collect(): Assignments {
     const desired = [...pods.records()].flatMap((one) => (one.isDesired && one.pod ? [one.pod] : []));
     references.keepOnly(desired);
+    tokens.keepOnly(new Set(desired.map((pod) => pod.metadata.uid ?? '')));
     return {
       pods: desired,
       references: references.known(),
+      tokens: tokens.known(),
       nodes: known(watches.nodes, remembered?.nodes),
       services: known(watches.services, remembered?.services),
       endpointSlices: known(watches.endpointSlices, remembered?.endpointSlices),
@@ -153,6 +161,7 @@ export async function startAgentParts(parts: AgentParts): Promise<RunningAgent> 
 
   if (remembered) {
     references.remember(remembered.references);
+    tokens.remember(remembered.tokens ?? []);
     for (const pod of remembered.pods) pods.upsert(pod);
     network.setNodes(remembered.nodes);
     network.setNames(remembered.services, remembered.endpointSlices);
@@ -181,9 +190,13 @@ export async function startAgentParts(parts: AgentParts): Promise<RunningAgent> 
   let openStreams = 0;
   metrics.gauge('flotilla_agent_streams', 'Requests of servers that are being answered.', () => openStreams);
   const renderMetrics = () => metrics.render();
-  const handler = createAgentApi(createPodApi({ pods, runtime, dialer: parts.dialer, renderMetrics, clock, log }), log, (change) => {
-    openStreams += change;
-  });
+  const handler = createAgentApi(
+    createPodApi({ pods, runtime, dialer: parts.dialer, renderMetrics, clock, log }),
+    log,
+    (change) => {
+      openStreams += change;
+    },
+  );
   const tunnel = connectTunnel({ servers: state.servers, credentials: identity.credentials, handler, clock, log });
   const liveness = connectLiveness({
     servers: state.servers,
@@ -211,6 +224,7 @@ export async function startAgentParts(parts: AgentParts): Promise<RunningAgent> 
       puller.stop();
       await Promise.all([watches.stop(), volumes.stop(), metricsPort?.stop()]);
       await pods.stop();
+      await references.stop();
       await Promise.all([keeper.stop(), network.stop(), reporter.stop(), events.stop()]);
       await Promise.all([tunnel.stop(), liveness.stop()]);
       parts.dialer.stop();

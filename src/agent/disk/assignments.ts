@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FlotillaError, messageOf } from '../../lib/errors.ts';
 import type { ConfigMap, EndpointSlice, Node, Pod, Secret, Service } from '../../resources/kinds.ts';
+import type { StoredToken } from '../pod/pod-tokens.ts';
 import { refuseNewer } from './agent-state.ts';
 import { writeAtomically } from './atomic-file.ts';
 
@@ -10,6 +11,8 @@ import { writeAtomically } from './atomic-file.ts';
 export interface Assignments {
   readonly pods: readonly Pod[];
   readonly references: readonly (ConfigMap | Secret)[];
+  /** Absent in files of earlier versions. */
+  readonly tokens?: readonly StoredToken[];
   readonly nodes: readonly Node[];
   readonly services: readonly Service[];
   readonly endpointSlices: readonly EndpointSlice[];

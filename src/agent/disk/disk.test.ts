@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, realpath, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -8,7 +8,8 @@ import { podOf } from '../pod/test-objects.ts';
 import { type AgentState, openAgentState, parseAgentState, readAgentState } from './agent-state.ts';
 import { openAssignments, readAssignments, sealAssignments, writeAssignments } from './assignments.ts';
 import { coalesce } from './coalesced-writer.ts';
-import { createPodFiles, syncFiles } from './pod-files.ts';
+import { applyPayload } from './payload.ts';
+import { createPodFiles } from './pod-files.ts';
 
 let directory = '';
 before(async () => {
@@ -104,12 +105,42 @@ describe('files of pods', () => {
   it('hold exactly what is planned, with modes, whatever was there', async () => {
     const target = join(directory, 'volume');
     const file = (path: string, text: string, mode = 0o644) => ({ path, mode, data: Buffer.from(text) });
-    await syncFiles(target, [file('a', '1'), file('deep/b', '2', 0o400)]);
+    assert.equal(await applyPayload(target, [file('a', '1'), file('deep/b', '2', 0o400)]), true);
     await writeFile(join(target, 'stray'), 'x');
-    await syncFiles(target, [file('deep/b', '3', 0o440)]);
+    await rm(join(target, 'a'));
+    await mkdir(join(target, 'a'));
+    assert.equal(await applyPayload(target, [file('a', '1'), file('deep/b', '2', 0o400)]), false);
+    assert.equal(await readFile(join(target, 'a'), 'utf8'), '1');
+    await applyPayload(target, [file('deep/b', '3', 0o440)]);
     assert.equal(await readFile(join(target, 'deep/b'), 'utf8'), '3');
     assert.equal((await stat(join(target, 'deep/b'))).mode & 0o777, 0o440);
-    assert.deepEqual((await readdir(target)).sort(), ['deep']);
+    assert.deepEqual(
+      (await readdir(target)).filter((name) => !name.startsWith('..')),
+      ['deep'],
+    );
+    assert.equal((await readdir(target)).length, 3, 'no earlier files are kept');
+  });
+  it('change all at one moment: who reads two of them never sees an old one beside a new one', async () => {
+    const target = join(directory, 'atomic');
+    const both = (text: string) => ['a', 'b'].map((path) => ({ path, mode: 0o644, data: Buffer.from(text) }));
+    await applyPayload(target, both('0'));
+    let isOver = false;
+    const torn: string[] = [];
+    const look = async () => {
+      while (!isOver) {
+        const data = await realpath(join(target, '..data'));
+        const [a, b] = await Promise.all(
+          ['a', 'b'].map((name) => readFile(join(data, name), 'utf8').catch(() => 'gone')),
+        );
+        if (a !== b && a !== 'gone' && b !== 'gone') torn.push(`${a} ${b}`);
+      }
+    };
+    const looking = look();
+    for (let round = 1; round < 30; round++) await applyPayload(target, both(String(round)));
+    isOver = true;
+    await looking;
+    assert.deepEqual(torn, []);
+    assert.equal(await readFile(join(target, 'b'), 'utf8'), '29');
   });
   it('are made, listed and removed by pod', async () => {
     const exec = async () => {
@@ -124,7 +155,12 @@ describe('files of pods', () => {
     assert.equal((await stat(join(disk, 'volumes/e'))).mode & 0o777, 0o777);
     assert.equal(await readFile(await files.write('u1', 'resolv.conf', 'x'), 'utf8'), 'x');
     assert.deepEqual(await files.list(), ['u1']);
-    await files.remove('u1');
+    const files2 = [{ path: 'k', mode: 0o600, data: Buffer.from('w') }];
+    await Promise.all([
+      files.refresh('u1', [{ type: 'files', path: join(memory, 's'), files: files2 }]),
+      files.remove('u1'),
+      files.refresh('u1', [{ type: 'files', path: join(memory, 's'), files: files2 }]),
+    ]);
     assert.deepEqual(await files.list(), []);
   });
 });

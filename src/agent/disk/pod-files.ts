@@ -1,13 +1,16 @@
-import { chmod, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { access, chmod, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Exec } from '../../lib/exec.ts';
-import type { FilePlan, PodDirectories, PodVolumePlan } from '../pod/volume-plan.ts';
+import type { PodDirectories, PodVolumePlan } from '../pod/volume-plan.ts';
+import { applyPayload } from './payload.ts';
 
 /** The directories of pods: `<data>/pods/<uid>` on disk, `<data>/memory/<uid>` in memory. */
 export interface PodFiles {
   directories(uid: string): PodDirectories;
   /** Makes what is planned; idempotent. Named volumes are the engine's and not touched here. */
   apply(uid: string, volumes: readonly PodVolumePlan[]): Promise<void>;
+  /** Writes anew what files there are; nothing for a pod that has been removed, or was never applied. */
+  refresh(uid: string, volumes: readonly PodVolumePlan[]): Promise<void>;
   /** Writes a file of the pod's own and gives its path. */
   write(uid: string, name: string, text: string): Promise<string>;
   remove(uid: string): Promise<void>;
@@ -35,65 +38,69 @@ export function createPodFiles(options: PodFilesOptions): PodFiles {
     if (options.mountMemory === false || (await mountPoints()).has(memoryRoot)) return;
     await exec(['mount', '-t', 'tmpfs', '-o', `size=${memoryLimit},mode=0700`, 'flotilla', memoryRoot]);
   };
+  /** One at a time a pod: a refresh that runs beside a removal would bring directories back. */
+  const running = new Map<string, Promise<void>>();
+  const inTurn = (uid: string, run: () => Promise<void>): Promise<void> => {
+    const before = running.get(uid) ?? Promise.resolve();
+    const mine = before.catch(() => {}).then(run);
+    running.set(uid, mine);
+    const end = () => {
+      if (running.get(uid) === mine) running.delete(uid);
+    };
+    mine.then(end, end);
+    return mine;
+  };
   const directories = (uid: string): PodDirectories => ({ disk: join(diskRoot, uid), memory: join(memoryRoot, uid) });
+
+  const applyAll = async (uid: string, volumes: readonly PodVolumePlan[]): Promise<void> => {
+    await mkdir(join(diskRoot, uid), { recursive: true, mode: 0o711 });
+    for (const volume of volumes) {
+      if (volume.type === 'files') {
+        memoryMounted ??= mountMemory();
+        await memoryMounted.catch((error) => {
+          memoryMounted = undefined;
+          throw error;
+        });
+        await applyPayload(volume.path, volume.files);
+      } else if (volume.type === 'directory') {
+        await mkdir(volume.path, { recursive: true, mode: volume.mode });
+        if (volume.isOurs) await chmod(volume.path, volume.mode); // whatever the umask is
+      } else if (volume.type === 'tmpfs') {
+        await mkdir(volume.path, { recursive: true });
+        if (options.mountMemory === false || (await mountPoints()).has(volume.path)) continue;
+        const size = volume.sizeBytes === undefined ? '' : `,size=${volume.sizeBytes}`;
+        await exec(['mount', '-t', 'tmpfs', '-o', `mode=0777${size}`, 'flotilla', volume.path]);
+      }
+    }
+  };
+  const removeAll = async (uid: string): Promise<void> => {
+    const { disk, memory } = directories(uid);
+    for (const path of await mountPoints()) {
+      if (path.startsWith(`${disk}/`)) await exec(['umount', path]);
+    }
+    await rm(disk, { recursive: true, force: true });
+    await rm(memory, { recursive: true, force: true });
+  };
 
   return {
     directories,
-    async apply(uid, volumes) {
-      await mkdir(join(diskRoot, uid), { recursive: true, mode: 0o711 });
-      for (const volume of volumes) {
-        if (volume.type === 'files') {
-          memoryMounted ??= mountMemory();
-          await memoryMounted.catch((error) => {
-            memoryMounted = undefined;
-            throw error;
-          });
-          await syncFiles(volume.path, volume.files);
-        } else if (volume.type === 'directory') {
-          await mkdir(volume.path, { recursive: true, mode: volume.mode });
-          if (volume.isOurs) await chmod(volume.path, volume.mode); // whatever the umask is
-        } else if (volume.type === 'tmpfs') {
-          await mkdir(volume.path, { recursive: true });
-          if (options.mountMemory === false || (await mountPoints()).has(volume.path)) continue;
-          const size = volume.sizeBytes === undefined ? '' : `,size=${volume.sizeBytes}`;
-          await exec(['mount', '-t', 'tmpfs', '-o', `mode=0777${size}`, 'flotilla', volume.path]);
+    refresh: (uid, volumes) =>
+      inTurn(uid, async () => {
+        for (const volume of volumes) {
+          if (volume.type !== 'files' || !(await exists(volume.path))) continue;
+          await applyPayload(volume.path, volume.files);
         }
-      }
-    },
+      }),
+    apply: (uid, volumes) => inTurn(uid, () => applyAll(uid, volumes)),
     async write(uid, name, text) {
       const path = join(diskRoot, uid, name);
       await mkdir(dirname(path), { recursive: true, mode: 0o711 });
       await writeFile(path, text, { mode: 0o644 });
       return path;
     },
-    async remove(uid) {
-      const { disk, memory } = directories(uid);
-      for (const path of await mountPoints()) {
-        if (path.startsWith(`${disk}/`)) await exec(['umount', path]);
-      }
-      await rm(disk, { recursive: true, force: true });
-      await rm(memory, { recursive: true, force: true });
-    },
+    remove: (uid) => inTurn(uid, () => removeAll(uid)),
     list: async () => [...new Set((await Promise.all([diskRoot, memoryRoot].map(names))).flat())],
   };
-}
-
-/** Makes a directory hold exactly these files. Each is replaced as a whole: a reader sees the old or the new one. */
-export async function syncFiles(directory: string, files: readonly FilePlan[]): Promise<void> {
-  await mkdir(directory, { recursive: true, mode: 0o755 });
-  const wanted = new Set(files.map((file) => join(directory, file.path)));
-  for (const entry of await readdir(directory, { recursive: true, withFileTypes: true })) {
-    const path = join(entry.parentPath, entry.name);
-    if (!entry.isDirectory() && !wanted.has(path)) await rm(path, { force: true });
-  }
-  for (const file of files) {
-    const path = join(directory, file.path);
-    await mkdir(dirname(path), { recursive: true, mode: 0o755 });
-    const temporary = join(dirname(path), `.${file.path.split('/').pop()}.new`);
-    await writeFile(temporary, file.data, { mode: file.mode });
-    await chmod(temporary, file.mode); // whatever the umask is
-    await rename(temporary, path);
-  }
 }
 
 async function mountPoints(): Promise<Set<string>> {
@@ -113,4 +120,11 @@ async function names(directory: string): Promise<string[]> {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
     throw error;
   }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }

@@ -20,6 +20,7 @@ const references: PodReferences = {
     name === 'sec'
       ? ({ metadata: meta, data: { pw: Buffer.from('p w').toString('base64') } } as unknown as Secret)
       : undefined,
+  token: ({ audience, expirationSeconds }) => `token ${audience} ${expirationSeconds}`,
 };
 const facts = { podAddresses: ['10.80.0.2'], hostAddresses: ['192.0.2.1'] };
 const variablesOf = (container: Partial<Container>) => {
@@ -107,6 +108,35 @@ describe('volumes', () => {
     assert.match(outside.problems.join(), /outside of the volume/);
     const missing = planOf({ configMap: { name: 'conf', items: [{ key: 'Z', path: 'z' }] } });
     assert.deepEqual(missing.problems, ['configmap "conf" has no key "Z"']);
+  });
+
+  it('of projected volumes come from all their sources, later ones over earlier ones', () => {
+    const sources = [
+      { serviceAccountToken: { path: 'token', expirationSeconds: 600, audience: 'vault' } },
+      { configMap: { name: 'conf', items: [{ key: 'A', path: 'a' }] } },
+      { secret: { name: 'sec', items: [{ key: 'pw', path: 'a', mode: 0o400 }] } },
+      { downwardAPI: { items: [{ path: 'me/name', fieldRef: { fieldPath: 'metadata.name' } }] } },
+      { configMap: { name: 'nowhere', optional: true } },
+    ];
+    const [plan] = planOf({ projected: { sources, defaultMode: 0o440 } }).volumes;
+    assert.ok(plan?.type === 'files');
+    const files = plan.files.map(({ path, mode, data }) => `${path} ${mode.toString(8)} ${data}`);
+    assert.deepEqual(files, ['token 440 token vault 600', 'a 400 p w', 'me/name 440 web-1']);
+    assert.deepEqual(planOf({ projected: { sources: [{ configMap: { name: 'nowhere' } }] } }).problems, [
+      'configmap "nowhere" not found',
+    ]);
+  });
+
+  it('of the downward API hold labels as Kubernetes writes them', () => {
+    const items = [{ path: 'labels', fieldRef: { fieldPath: 'metadata.labels' } }];
+    const volumes = [{ name: 'v', downwardAPI: { items } }];
+    const pod = podOf(
+      { volumeMounts: [{ name: 'v', mountPath: '/v' }] },
+      { labels: { b: 'two', a: 'o"ne' } },
+      { volumes },
+    );
+    const [plan] = planVolumes(pod, 'main', { disk: '/d', memory: '/m' }, references).volumes;
+    assert.equal(plan?.type === 'files' && plan.files[0]?.data.toString(), 'a="o\\"ne"\nb="two"');
   });
   it('a missing source is a problem, unless it may be missing', () => {
     assert.deepEqual(planOf({ secret: { secretName: 'no' } }).problems, ['secret "no" not found']);

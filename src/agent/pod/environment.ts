@@ -1,10 +1,13 @@
 import type { EnvVarSource } from 'kubernetes-types/core/v1.js';
 import type { ConfigMap, Pod, Secret } from '../../resources/kinds.ts';
+import type { WantedToken } from './pod-tokens.ts';
 
 /** The objects that a pod's variables and files come from, as they are now; undefined: does not exist. */
 export interface PodReferences {
   configMap(name: string): ConfigMap | undefined;
   secret(name: string): Secret | undefined;
+  /** A token of the pod's service account, as a projected volume asks for one. */
+  token(wanted: WantedToken): string | undefined;
 }
 
 /** What is known only on the node. */
@@ -97,7 +100,8 @@ function sourceValue(
   return field === undefined ? { problem: `fieldRef ${path} is not supported` } : { value: field };
 }
 
-function fieldOf(path: string, pod: Pod, facts: PodFacts): string | undefined {
+/** A field of the pod by its path; undefined: no such field. */
+export function fieldOf(path: string, pod: Pod, facts: PodFacts): string | undefined {
   const { metadata, spec } = pod;
   const subscript = /^metadata\.(labels|annotations)\['([^']+)'\]$/.exec(path);
   if (subscript) return metadata[subscript[1] as 'labels' | 'annotations']?.[subscript[2] ?? ''] ?? '';
@@ -108,6 +112,12 @@ function fieldOf(path: string, pod: Pod, facts: PodFacts): string | undefined {
       return metadata.namespace ?? '';
     case 'metadata.uid':
       return metadata.uid ?? '';
+    case 'metadata.labels':
+      return formatMap(metadata.labels);
+    case 'metadata.annotations':
+      return formatMap(metadata.annotations);
+    case 'spec.serviceAccountName':
+      return spec.serviceAccountName ?? '';
     case 'spec.nodeName':
       return spec.nodeName ?? '';
     case 'status.podIP':
@@ -121,4 +131,10 @@ function fieldOf(path: string, pod: Pod, facts: PodFacts): string | undefined {
     default:
       return undefined;
   }
+}
+
+/** One `key="value"` a line, sorted, as Kubernetes writes them into files. */
+function formatMap(entries: Readonly<Record<string, string>> = {}): string {
+  const keys = Object.keys(entries).sort();
+  return keys.map((key) => `${key}=${JSON.stringify(entries[key])}`).join('\n');
 }

@@ -13,6 +13,7 @@ import { renderPodStatus } from './status.ts';
 import { createStatusWriter, type PodReport } from './status-writer.ts';
 import { describeStep, type PodStep } from './step.ts';
 import { runStep } from './steps/run-step.ts';
+import { createVolumeRefresher } from './volume-refresher.ts';
 
 /** All pods of this node: from what is desired and what the engine shows to steps, one flight a pod. */
 export interface Pods {
@@ -26,6 +27,8 @@ export interface Pods {
   resync(containers: readonly ContainerObservation[], askedAtMs: number): void;
   /** One container may have changed. */
   look(containerId: string): void;
+  /** A ConfigMap or Secret that pods mount has changed. */
+  referenceChanged(key: string): void;
   /** Something that all may wait for has changed. */
   wakeAll(): void;
   find(namespace: string, name: string): PodRecord | undefined;
@@ -76,6 +79,14 @@ export function startPods(options: PodsOptions): Pods {
     onDead: (record) => queue.add(record.uid),
   });
 
+  const refresher = createVolumeRefresher({
+    ...{ grid: services.grid, references: services.references, files: services.files, clock, log },
+    wake: (uid) => {
+      const record = records.get(uid);
+      if (record?.problem?.kind === 'CreateContainerConfigError') record.problem = undefined;
+      queue.add(uid);
+    },
+  });
   /** One inspection a container at a time, until one is answered: a change that was told of is never lost. */
   const looks = new WorkQueue({
     work: async (containerId) => {
@@ -149,11 +160,13 @@ export function startPods(options: PodsOptions): Pods {
 
   function report(record: PodRecord): void {
     probes.track(record);
+    refresher.track(record);
     if (record.isDesired) writer.update(record.uid);
   }
 
   function forget(record: PodRecord): void {
     probes.forget(record.uid);
+    refresher.forget(record.uid);
     writer.forget(record.uid);
     records.delete(record.uid);
   }
@@ -257,6 +270,7 @@ export function startPods(options: PodsOptions): Pods {
       }
     },
     look: (containerId) => looks.add(containerId),
+    referenceChanged: (key) => refresher.changed(key),
     wakeAll() {
       for (const record of records.values()) {
         adoptAddress(record);
@@ -270,7 +284,7 @@ export function startPods(options: PodsOptions): Pods {
     records: () => records.values(),
     async stop() {
       probes.stop();
-      await Promise.all([queue.stop(), looks.stop()]);
+      await Promise.all([queue.stop(), looks.stop(), refresher.stop()]);
       await writer.stop();
     },
   };

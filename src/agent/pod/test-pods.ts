@@ -11,6 +11,7 @@ import { createPodFiles } from '../disk/pod-files.ts';
 import { AddressPool, type AddressPoolState } from '../network/address-pool.ts';
 import { admitPod } from './admission.ts';
 import { createImagePuller } from './image-puller.ts';
+import { createPodTokens } from './pod-tokens.ts';
 import { type Pods, startPods } from './pods.ts';
 import { createReferenceReader } from './references.ts';
 
@@ -89,7 +90,10 @@ export async function startTestPods(options: TestPodsOptions): Promise<Pods> {
       runtime,
       puller: createImagePuller(runtime),
       files,
-      references: createReferenceReader(() => api.client),
+      references: createReferenceReader({
+        client: () => api.client,
+        tokens: createPodTokens({ request: async (pod) => `token of ${pod.metadata.name}`, clock: systemClock }),
+      }),
       network: { isReady: true, pool: new AddressPool(options.podCIDR, options.addresses) },
       client: api.client,
       events: {

@@ -1,10 +1,16 @@
 import { join } from 'node:path';
-import type { KeyToPath, Volume as PodVolume } from 'kubernetes-types/core/v1.js';
+import type {
+  DownwardAPIVolumeFile,
+  KeyToPath,
+  Volume as PodVolume,
+  VolumeProjection,
+} from 'kubernetes-types/core/v1.js';
 import type { MountSpec } from '../../adapters/runtime/port.ts';
 import type { Pod } from '../../resources/kinds.ts';
 import { hostLabels } from '../../resources/names.ts';
 import { memoryBytesOf } from '../../resources/quantity.ts';
-import { configEntries, type PodReferences, secretEntries } from './environment.ts';
+import { configEntries, fieldOf, type PodReferences, secretEntries } from './environment.ts';
+import { wantedToken } from './pod-tokens.ts';
 
 /** Where an agent keeps what pods mount. */
 export interface PodDirectories {
@@ -112,18 +118,74 @@ function planVolume(
     const sizeBytes = memoryBytesOf(volume.emptyDir.sizeLimit);
     return { type: 'tmpfs', path: onDisk, ...(sizeBytes > 0 ? { sizeBytes } : {}) };
   }
-  const source = volume.configMap ?? volume.secret;
-  if (!source) return `volume "${volume.name}" has a source that is not supported`;
-  const kind = volume.configMap ? 'configmap' : 'secret';
-  const name = volume.configMap?.name ?? volume.secret?.secretName ?? '';
-  const entries = volume.configMap ? configEntries(references, name) : secretEntries(references, name);
-  if (!entries && !source.optional) return `${kind} "${name}" not found`;
-  const files = planFiles(entries ?? new Map(), source.items, source.defaultMode ?? defaultFileMode, source.optional);
-  if (typeof files === 'string') return `${kind} "${name}" ${files}`;
+  const files = planFiles(pod, references, volume);
+  if (typeof files === 'string') return files;
   return { type: 'files', path: join(directories.memory, volume.name), files };
 }
 
-function planFiles(
+/** Of the volumes whose files the agent writes. A string is a problem. */
+function planFiles(pod: Pod, references: PodReferences, volume: PodVolume): FilePlan[] | string {
+  const { configMap, secret, projected, downwardAPI } = volume;
+  if (configMap) return filesOf('configmap', configMap.name ?? '', configMap, configMap.defaultMode, references);
+  if (secret) return filesOf('secret', secret.secretName ?? '', secret, secret.defaultMode, references);
+  if (downwardAPI) return downwardFiles(pod, downwardAPI.items, downwardAPI.defaultMode);
+  if (!projected) return `volume "${volume.name}" has a source that is not supported`;
+  const files = new Map<string, FilePlan>();
+  for (const source of projected.sources ?? []) {
+    const planned = projectedFiles(pod, references, source, projected.defaultMode);
+    if (typeof planned === 'string') return planned;
+    for (const file of planned) files.set(file.path, file);
+  }
+  return [...files.values()];
+}
+
+function projectedFiles(
+  pod: Pod,
+  references: PodReferences,
+  source: VolumeProjection,
+  mode: number | undefined,
+): FilePlan[] | string {
+  const { configMap, secret, downwardAPI, serviceAccountToken } = source;
+  if (configMap) return filesOf('configmap', configMap.name ?? '', configMap, mode, references);
+  if (secret) return filesOf('secret', secret.name ?? '', secret, mode, references);
+  if (downwardAPI) return downwardFiles(pod, downwardAPI.items, mode);
+  if (!serviceAccountToken) return 'a source of a projected volume is not supported';
+  const token = references.token(wantedToken(serviceAccountToken));
+  if (token === undefined) return 'there is no token of the service account yet';
+  if (!isInside(serviceAccountToken.path)) return `token cannot be written to "${serviceAccountToken.path}"`;
+  return [{ path: serviceAccountToken.path, mode: mode ?? defaultFileMode, data: Buffer.from(token) }];
+}
+
+function downwardFiles(
+  pod: Pod,
+  items: readonly DownwardAPIVolumeFile[] = [],
+  mode: number | undefined,
+): FilePlan[] | string {
+  const files: FilePlan[] = [];
+  for (const item of items) {
+    const fieldPath = item.fieldRef?.fieldPath ?? '';
+    const text = fieldOf(fieldPath, pod, { podAddresses: [], hostAddresses: [] });
+    if (text === undefined) return `fieldRef ${fieldPath} is not supported`;
+    if (!isInside(item.path)) return `field ${fieldPath} cannot be written to "${item.path}": outside of the volume`;
+    files.push({ path: item.path, mode: item.mode ?? mode ?? defaultFileMode, data: Buffer.from(text) });
+  }
+  return files;
+}
+
+function filesOf(
+  kind: 'configmap' | 'secret',
+  name: string,
+  source: { readonly items?: readonly KeyToPath[]; readonly optional?: boolean },
+  defaultMode: number | undefined,
+  references: PodReferences,
+): FilePlan[] | string {
+  const entries = kind === 'configmap' ? configEntries(references, name) : secretEntries(references, name);
+  if (!entries && !source.optional) return `${kind} "${name}" not found`;
+  const files = pickFiles(entries ?? new Map(), source.items, defaultMode ?? defaultFileMode, source.optional);
+  return typeof files === 'string' ? `${kind} "${name}" ${files}` : files;
+}
+
+function pickFiles(
   entries: ReadonlyMap<string, Buffer>,
   items: readonly KeyToPath[] | undefined,
   defaultMode: number,
