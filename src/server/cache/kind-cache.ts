@@ -1,6 +1,7 @@
 import type { Kind } from '../../resources/kind.ts';
 import { type CachedObject, type CacheEvent, departedOf } from './cached-object.ts';
 import { defaultHistoryBounds, EventRing, type HistoryBounds } from './event-ring.ts';
+import { lowerBound, SortedKeys } from './sorted-keys.ts';
 
 /** What a list or watch is about. `nodeName` narrows by index; `matches` decides alone and must agree with it. */
 export interface Selection {
@@ -12,6 +13,18 @@ export interface Selection {
   readonly nodeName?: string | undefined;
 }
 
+export interface PageOptions {
+  readonly after?: string | undefined;
+  readonly limit?: number | undefined;
+}
+
+export interface CachedPage {
+  readonly items: readonly CachedObject[];
+  readonly hasMore: boolean;
+  /** Keys behind the page: objects, while the selection has no selectors and the page is of the newest state. */
+  readonly keysLeft: number;
+}
+
 /** All objects of one kind in one grid, and their newest history. Fed by the watch cache only. */
 export class KindCache {
   readonly kind: Kind;
@@ -21,8 +34,7 @@ export class KindCache {
   readonly ring: EventRing;
   readonly #bounds: HistoryBounds;
   readonly #items = new Map<string, CachedObject>();
-  /** Keys in order; undefined after an object came or went. */
-  #order: readonly string[] | undefined;
+  readonly #order = new SortedKeys();
   readonly #nodes = new Map<string, { items: Map<string, CachedObject>; ring: EventRing }>();
 
   constructor(kind: Kind, grid: string, prefix: string, floor: number, bounds = defaultHistoryBounds) {
@@ -51,8 +63,8 @@ export class KindCache {
 
   /** Before any event. */
   load(item: CachedObject): void {
+    if (!this.#items.has(item.key)) this.#order.add(item.key);
     this.#items.set(item.key, item);
-    this.#order = undefined;
     const nodeName = this.#nodeNameOf(item);
     if (nodeName !== undefined) this.#node(nodeName).items.set(item.key, item);
   }
@@ -60,9 +72,9 @@ export class KindCache {
   apply(event: CacheEvent): void {
     const { item, previous } = event;
     const key = (item ?? previous)!.key;
+    if (item && !this.#items.has(key)) this.#order.add(key);
     if (item) this.#items.set(key, item);
-    else this.#items.delete(key);
-    if (!item !== !previous) this.#order = undefined;
+    else if (this.#items.delete(key)) this.#order.delete(key);
     this.#indexByNode(key, event);
     const { floor } = this.ring;
     this.ring.append(event);
@@ -89,15 +101,24 @@ export class KindCache {
 
   /** What matched at `revision` (≤ the newest), in key order; undefined when the history does not reach back so far. */
   at(revision: number, selection: Selection): readonly CachedObject[] | undefined {
+    return this.page(revision, selection)?.items;
+  }
+
+  /** A part of it: at most `limit` objects (0: all) behind the key `after`. */
+  page(revision: number, selection: Selection, { after, limit = 0 }: PageOptions = {}): CachedPage | undefined {
     if (revision < this.ring.floor) return undefined;
     const past = this.#undone(revision);
-    const keys = this.#orderAt(past);
-    const found: CachedObject[] = [];
-    for (const key of this.#narrow(keys, selection, past.size === 0)) {
+    const keys = this.#narrow(this.#orderAt(past), selection, past.size === 0);
+    const items: CachedObject[] = [];
+    const start = after === undefined ? 0 : lowerBound(keys, `${after}\0`);
+    for (let at = start; at < keys.length; at += 1) {
+      const key = keys[at]!;
       const item = past.has(key) ? past.get(key) : this.#items.get(key);
-      if (item && matches(selection, item)) found.push(item);
+      if (!item || !matches(selection, item)) continue;
+      if (limit > 0 && items.length === limit) return { items, hasMore: true, keysLeft: keys.length - at };
+      items.push(item);
     }
-    return found;
+    return { items, hasMore: false, keysLeft: 0 };
   }
 
   raiseFloor(revision: number): void {
@@ -113,12 +134,11 @@ export class KindCache {
   }
 
   #orderAt(past: ReadonlyMap<string, CachedObject | undefined>): readonly string[] {
-    this.#order ??= [...this.#items.keys()].sort();
     const gone = [...past].filter(([key, item]) => item && !this.#items.has(key)).map(([key]) => key);
-    return gone.length === 0 ? this.#order : [...this.#order, ...gone].sort();
+    return gone.length === 0 ? this.#order.all : [...this.#order.all, ...gone].sort();
   }
 
-  #narrow(keys: readonly string[], selection: Selection, isNow: boolean): Iterable<string> {
+  #narrow(keys: readonly string[], selection: Selection, isNow: boolean): readonly string[] {
     if (isNow && selection.nodeName !== undefined && this.kind.plural === 'pods') {
       return [...(this.#nodes.get(selection.nodeName)?.items.keys() ?? [])].sort();
     }
@@ -192,15 +212,4 @@ export function seenAs(
 export function matches(selection: Selection, item: CachedObject): boolean {
   if (selection.namespace && item.namespace !== selection.namespace) return false;
   return selection.matches?.(item) ?? true;
-}
-
-function lowerBound(keys: readonly string[], key: string): number {
-  let low = 0;
-  let high = keys.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (keys[middle]! < key) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }

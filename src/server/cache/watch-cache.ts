@@ -13,7 +13,7 @@ import type { ResourceVersions } from '../registry/resource-version.ts';
 import type { PodIndex } from '../request.ts';
 import type { CachedObject } from './cached-object.ts';
 import { defaultHistoryBounds, type HistoryBounds } from './event-ring.ts';
-import { KindCache, type Selection } from './kind-cache.ts';
+import { type CachedPage, KindCache, type PageOptions, type Selection } from './kind-cache.ts';
 import { followStore } from './store-feed.ts';
 import { Watcher } from './watcher.ts';
 
@@ -41,6 +41,8 @@ export interface WatchCache extends PodIndex {
   get(grid: string, kind: Kind, namespace: string | undefined, name: string): CachedObject | undefined;
   /** In key order, as it was at `revision` (default: newest); undefined: the history does not reach back so far. */
   list(grid: string, kind: Kind, selection: Selection, revision?: number): readonly CachedObject[] | undefined;
+  /** A part of such a list. */
+  page(grid: string, kind: Kind, selection: Selection, revision: number, page: PageOptions): CachedPage | undefined;
   /** `afterRevision` absent: starts with what there is. Throws ApiError 410 Expired. */
   watch(grid: string, kind: Kind, selection: Selection, afterRevision?: number): Watcher;
   stop(): Promise<void>;
@@ -134,6 +136,10 @@ class StoreWatchCache implements WatchCache {
 
   list(grid: string, kind: Kind, selection: Selection, revision = this.#revision): readonly CachedObject[] | undefined {
     return this.#cacheOf(grid, kind).at(revision, selection);
+  }
+
+  page(grid: string, kind: Kind, selection: Selection, revision: number, page: PageOptions): CachedPage | undefined {
+    return this.#cacheOf(grid, kind).page(revision, selection, page);
   }
 
   watch(grid: string, kind: Kind, selection: Selection, afterRevision?: number): Watcher {

@@ -23,13 +23,13 @@ export async function readPage(cache: WatchCache, grid: string, kind: Kind, opti
   const exact = token?.revision ?? (options.match === 'Exact' ? options.revision : undefined);
   await catchUp(cache, exact ?? options.revision);
   const revision = exact ?? cache.revision;
-  const all = cache.list(grid, kind, options.selection, revision);
-  if (!all)
+  const { limit, selection } = options;
+  const page = cache.page(grid, kind, selection, revision, { after: token?.after, limit });
+  if (!page)
     throw token ? expiredToken() : expired(cache.versions.format(revision), cache.versions.format(cache.revision));
-  const rest = token ? all.filter((item) => item.key > token.after) : all;
-  if (options.limit === 0 || rest.length <= options.limit) return { revision, items: rest };
-  const items = rest.slice(0, options.limit);
-  const count = options.hasSelectors ? {} : { remainingItemCount: rest.length - items.length };
+  const { items } = page;
+  if (!page.hasMore) return { revision, items };
+  const count = options.hasSelectors ? {} : { remainingItemCount: page.keysLeft };
   return { revision, items, continue: renderContinue(revision, items.at(-1)!.key), ...count };
 }
 
