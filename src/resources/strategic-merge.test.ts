@@ -9,11 +9,11 @@ const containers = (...list: object[]) => pod({ containers: list });
 
 const cases = [
   {
-    name: 'items of a list are merged by their key, new ones come last',
+    name: 'items of a list are merged by their key, in the order of the patch, the others where they stood',
     kind: pods,
     original: containers({ name: 'a', image: '1', tty: true }, { name: 'b', image: '1' }),
     patch: containers({ name: 'c', image: '3' }, { name: 'a', image: '2' }),
-    expected: containers({ name: 'a', image: '2', tty: true }, { name: 'b', image: '1' }, { name: 'c', image: '3' }),
+    expected: containers({ name: 'c', image: '3' }, { name: 'a', image: '2', tty: true }, { name: 'b', image: '1' }),
   },
   {
     name: 'null deletes, also what is not there',
@@ -79,7 +79,7 @@ const cases = [
     kind: nodes,
     original: { metadata: { finalizers: ['a/x', 'b/x'] } },
     patch: { metadata: { finalizers: ['c/x', 'a/x'], '$deleteFromPrimitiveList/finalizers': ['b/x'] } },
-    expected: { metadata: { finalizers: ['a/x', 'c/x'] } },
+    expected: { metadata: { finalizers: ['c/x', 'a/x'] } },
   },
   {
     name: '$deleteFromPrimitiveList alone',

@@ -100,7 +100,9 @@ function mergeItems(
       else merged[index] = next;
     }
   }
-  return inOrder(merged, old, order, (item) => (isObject(item) ? item[mergeKey] : item));
+  // Without an order of its own, a patch names the items that it has: new ones come before those that only the server knows.
+  const named = order ?? items.filter((item) => item.$patch !== 'delete');
+  return inOrder(merged, old, named, (item) => (isObject(item) ? item[mergeKey] : item));
 }
 
 function mergePrimitives(
@@ -111,7 +113,7 @@ function mergePrimitives(
 ): unknown[] {
   const gone: readonly unknown[] = Array.isArray(deleted) ? deleted : [];
   const kept = old.filter((value) => !gone.includes(value));
-  return inOrder([...kept, ...patch.filter((value) => !kept.includes(value))], old, order, (value) => value);
+  return inOrder([...kept, ...patch.filter((value) => !kept.includes(value))], old, order ?? patch, (value) => value);
 }
 
 /** `$setElementOrder` without a change of the list itself. */
