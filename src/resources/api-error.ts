@@ -12,6 +12,8 @@ export interface StatusFailure {
     readonly retryAfterSeconds?: number;
     readonly causes?: readonly { readonly reason?: string; readonly message?: string; readonly field?: string }[];
   };
+  /** Of a list whose token expired: how to go on, with what there is now. */
+  readonly continue?: string;
 }
 
 /** The API said no, in its own words. The same class on both sides: the server throws it, the client rebuilds it. */

@@ -5,7 +5,7 @@ import { ApiError } from '../resources/api-error.ts';
 export interface StatusBody {
   readonly kind: 'Status';
   readonly apiVersion: 'v1';
-  readonly metadata: Record<string, never>;
+  readonly metadata: { readonly continue?: string };
   readonly status: 'Success' | 'Failure';
   readonly message?: string;
   readonly reason?: string;
@@ -30,8 +30,9 @@ export function exitStatus(exitCode: number): StatusBody {
 /** What was thrown while answering; a bug becomes an InternalError. */
 export function statusOf(thrown: unknown): StatusBody {
   if (thrown instanceof ApiError) {
-    const { code, reason, message, details } = thrown.status;
-    return failureStatus(code, reason, message, details);
+    const { code, reason, message, details, continue: token } = thrown.status;
+    const status = failureStatus(code, reason, message, details);
+    return token === undefined ? status : { ...status, metadata: { continue: token } };
   }
   const message = messageOf(thrown);
   if (!(thrown instanceof FlotillaError)) return failureStatus(500, 'InternalError', message);

@@ -1,8 +1,9 @@
 import { ApiError } from '../../resources/api-error.ts';
 import type { WatchCache } from '../cache/watch-cache.ts';
 import { deleteOptionsOf, dryIf } from './delete-options.ts';
-import { readPage, sendList } from './list.ts';
+import { sendList } from './list.ts';
 import { parseListOptions } from './list-options.ts';
+import { readPage } from './read-page.ts';
 import type { Write } from './write.ts';
 
 /** So many deletions of a collection are under way at once. */
@@ -14,7 +15,7 @@ export async function deleteMany(write: Write, cache: WatchCache): Promise<void>
   const options = await deleteOptionsOf(exchange);
   const call = dryIf(write.call, options);
   const listOptions = parseListOptions(kind, exchange.query, cache, write.namespace);
-  const page = await readPage(cache, exchange.context.grid, kind, listOptions);
+  const page = await readPage({ cache, registry }, exchange.context.grid, kind, listOptions);
   const rest = [...page.items];
   const worker = async () => {
     for (let item = rest.pop(); item; item = rest.pop()) {

@@ -257,7 +257,7 @@ const refusals: readonly [string, string, string, TestCall, number, string, RegE
   [
     'an expired continue token',
     'GET',
-    `${base}?continue=${Buffer.from('{"v":1,"revision":-5,"after":""}').toString('base64url')}`,
+    `${base}?continue=${Buffer.from('{"v":1,"revision":-5,"after":"/o/main/core/configmaps/default/x"}').toString('base64url')}`,
     {},
     410,
     'Expired',

@@ -65,6 +65,9 @@ function checkTogether(options: ListOptions): void {
   if (sendsInitialEvents !== undefined && match !== 'NotOlderThan') {
     throw forbid('resourceVersionMatch', 'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan');
   }
+  if (options.continue !== undefined && revision !== undefined && revision !== 0) {
+    throw badRequest('specifying resource version is not allowed when using continue');
+  }
   if (isWatch) {
     if (match !== undefined && sendsInitialEvents === undefined) {
       throw forbid(

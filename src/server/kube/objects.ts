@@ -1,16 +1,20 @@
 // Requests on objects: authorised, then carried out.
 import type { Kind } from '../../resources/kind.ts';
 import type { Pod } from '../../resources/kinds.ts';
+import type { ServiceAccountTokens } from '../auth/service-account/tokens.ts';
 import { badRequest, methodNotAllowed, notFound } from '../registry/api-errors.ts';
 import type { Call } from '../registry/call.ts';
 import type { Ref, Registry } from '../registry/registry.ts';
 import type { Attributes, Authorizer, PodStreams } from '../request.ts';
 import { admission, type ObjectRoute, requireAllowed } from './authorize.ts';
 import { deleteMany } from './delete-many.ts';
+import { evictOne } from './evict-one.ts';
 import { type Exchange, sendJson, sendText } from './exchange.ts';
-import { partialOf, readPage, sendList, tableOf, tableOptions } from './list.ts';
+import { partialOf, sendList, tableOf, tableOptions } from './list.ts';
 import { parseListOptions } from './list-options.ts';
 import { negotiate } from './negotiate.ts';
+import { readPage } from './read-page.ts';
+import { requestToken } from './token-request.ts';
 import { sendWatch, type WatchDependencies } from './watch.ts';
 import {
   applyOne,
@@ -30,6 +34,7 @@ export interface ObjectDependencies extends WatchDependencies {
   readonly registry: Registry;
   readonly authorizer: Authorizer;
   readonly podStreams: PodStreams;
+  readonly serviceAccountTokens: ServiceAccountTokens | undefined;
 }
 
 export async function handleObjects(
@@ -92,7 +97,7 @@ async function readMany(
   const options = parseListOptions(kind, exchange.query, cache, namespace);
   if (options.isWatch) return await sendWatch(exchange, dependencies, kind, options);
   negotiate(`${exchange.request.headers.accept ?? ''}`);
-  await sendList(exchange, cache, kind, await readPage(cache, exchange.context.grid, kind, options));
+  await sendList(exchange, cache, kind, await readPage(dependencies, exchange.context.grid, kind, options));
 }
 
 async function handleObject(write: Write, dependencies: ObjectDependencies, ref: Ref): Promise<void> {
@@ -136,7 +141,7 @@ async function sendApplied(write: Write, { authorizer }: ObjectDependencies, ref
 
 async function handleSubresource(
   write: Write,
-  { podStreams }: ObjectDependencies,
+  { podStreams, cache, clock, serviceAccountTokens }: ObjectDependencies,
   ref: Ref,
   subresource: string,
 ): Promise<void> {
@@ -148,6 +153,14 @@ async function handleSubresource(
     return await podStreams.logs(exchange.context, pod, exchange.path, exchange.response);
   }
   if (podStreamNames.some((one) => one === subresource)) throw badRequest('Upgrade request required');
+  if (subresource === 'eviction' && method === 'POST') {
+    const status = await evictOne(write, ref, { registry, cache, wallMs: () => clock.wallMs() });
+    return await sendJson(exchange, status, { code: 201 });
+  }
+  if (subresource === 'token' && method === 'POST') {
+    const made = await requestToken(write, ref, { tokens: serviceAccountTokens, wallMs: () => clock.wallMs() });
+    return await sendJson(exchange, made, { code: 201 });
+  }
   if (subresource === 'binding' && method === 'POST')
     return await sendJson(exchange, await bindOne(write, ref), { code: 201 });
   if (subresource === 'scale') {

@@ -8,9 +8,10 @@ import type { WatchCache } from '../cache/watch-cache.ts';
 import type { WatchTurns } from '../cache/watch-turns.ts';
 import type { Seen, Watcher } from '../cache/watcher.ts';
 import { type Exchange, writableOf, writeHead } from './exchange.ts';
-import { catchUp, partialOf, tableOf, tableOptions } from './list.ts';
+import { partialOf, tableOf, tableOptions } from './list.ts';
 import type { ListOptions } from './list-options.ts';
 import { negotiate } from './negotiate.ts';
+import { catchUp } from './read-page.ts';
 import { WatchStream } from './watch-stream.ts';
 
 export interface WatchDependencies {

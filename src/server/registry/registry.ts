@@ -12,14 +12,16 @@ import type { ApiObject } from '../../resources/object.ts';
 import { type Scale, scaleOf, withScale } from '../../resources/scale.ts';
 import type { Store } from '../../store/port.ts';
 import type { CachedObject } from '../cache/cached-object.ts';
+import type { Selection } from '../cache/kind-cache.ts';
 import type { WatchCache } from '../cache/watch-cache.ts';
 import { conflict, notFound } from './api-errors.ts';
 import { type AppliedObject, type ApplyRequest, applyObject } from './apply.ts';
 import { assignPod } from './binding.ts';
-import type { Call, RegistryContext, TokenIssuer } from './call.ts';
+import type { Call, Completer, RegistryContext, TokenIssuer } from './call.ts';
 import { createObject } from './create.ts';
 import { type Deleted, deleteObject } from './delete.ts';
 import type { ObjectCodec } from './object-codec.ts';
+import { listPast, type PastListOptions, type PastPage } from './past-list.ts';
 import { type PatchBody, patchObject, patchValue } from './patch.ts';
 import { changeObject } from './update.ts';
 
@@ -31,6 +33,8 @@ export interface RegistryOptions {
   readonly metrics?: Metrics;
   /** Absent: Tokens cannot be created. */
   readonly tokenIssuer?: TokenIssuer;
+  /** Absent: objects are what their makers send. */
+  readonly complete?: Completer;
 }
 
 /** `namespace` is absent for cluster-wide kinds. */
@@ -51,6 +55,8 @@ export interface PatchRequest extends PatchBody {
 export interface Registry {
   /** As new as any write acknowledged before. */
   get(call: Call, kind: Kind, ref: Ref): Promise<CachedObject>;
+  /** A list as it was at a revision that the cache has forgotten; undefined: the store has forgotten it, too. */
+  listPast(call: Call, kind: Kind, selection: Selection, options: PastListOptions): Promise<PastPage | undefined>;
   create(call: Call, kind: Kind, object: ApiObject): Promise<ApiObject>;
   update(call: Call, kind: Kind, ref: Ref, object: ApiObject, part?: WritablePart): Promise<ApiObject>;
   patch(call: Call, kind: Kind, ref: Ref, patch: PatchRequest): Promise<ApiObject>;
@@ -71,10 +77,12 @@ export function createRegistry(options: RegistryOptions): Registry {
     codec: options.codec,
     clock: options.clock ?? systemClock,
     tokenIssuer: options.tokenIssuer,
+    complete: options.complete,
     commitSeconds: metrics?.histogram('flotilla_commit_seconds', 'Time until the store had acknowledged a change.'),
   };
   return {
     get: (call, kind, ref) => getObject(context, call, kind, ref),
+    listPast: (call, kind, selection, past) => listPast(context, call, kind, selection, past),
     create: (call, kind, object) => createObject(context, call, kind, object),
     update: (call, kind, ref, object, part) => changeObject(context, call, kind, { ref, part, change: () => object }),
     patch: (call, kind, ref, patch) =>
