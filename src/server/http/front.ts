@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { type Clock, systemClock } from '../../lib/clock.ts';
 import type { Logger } from '../../lib/log.ts';
 import type { Metrics } from '../../lib/metrics.ts';
 import { ApiError } from '../../resources/api-error.ts';
@@ -29,6 +30,7 @@ import type { AgentEndpoints } from './agent-endpoints.ts';
 import { joinUserPrefix } from './agent-endpoints.ts';
 import { type GridPath, splitGridPath } from './grid-path.ts';
 import type { Incoming } from './listener.ts';
+import { createRequestGate, type RequestSort } from './request-gate.ts';
 import { writeStatus, writeStatusToSocket } from './write-status.ts';
 
 export interface FrontOptions {
@@ -43,6 +45,7 @@ export interface FrontOptions {
   readonly acceptTunnel: (grid: string, nodeName: string, socket: Duplex) => void;
   readonly audit: AuditSink;
   readonly metrics: Metrics;
+  readonly clock?: Clock;
   readonly log: Logger;
 }
 
@@ -59,15 +62,10 @@ const nodeMetricsPath = /^\/api\/v1\/nodes\/([a-z0-9.-]{1,253})\/proxy\/metrics$
 /** Who speaks there shows his own certificate or join token. */
 const agentPaths: readonly string[] = [joinPath, renewPath, livenessPath, tunnelPath];
 const anonymous: User = { name: 'system:anonymous', groups: ['system:unauthenticated'] };
-/** Requests that end by themselves; watches and followed logs are bounded apart. */
-const maxShortRequests = 1_000;
-const maxLongRequests = 50_000;
 
 export function createFront(options: FrontOptions): Front {
   const { kube, agents, audit, metrics, log } = options;
-  const inFlight = { short: 0, long: 0 };
-  metrics.gauge('flotilla_requests_in_flight', 'Requests being answered, watches not counted.', () => inFlight.short);
-  metrics.gauge('flotilla_watches_in_flight', 'Watches and followed logs.', () => inFlight.long);
+  const gate = createRequestGate({ clock: options.clock ?? systemClock, metrics });
   const refused = metrics.counter('flotilla_requests_refused_total', 'Requests refused before they were looked at.');
 
   const auditRefusal = (incoming: Incoming, user: string, verb: string, resource: string, code: number) =>
@@ -111,6 +109,21 @@ export function createFront(options: FrontOptions): Front {
 
   const route = async (incoming: Incoming, request: HttpRequest, response: HttpResponse) => {
     const { context, path } = await admit(incoming, request);
+    if (context.user === anonymous) return await kube.handle(context, request, response, path);
+    const leave = await gate.enter(context, sortOf(request));
+    try {
+      await answer(incoming, { context, path }, request, response);
+    } finally {
+      leave();
+    }
+  };
+
+  const answer = async (
+    incoming: Incoming,
+    { context, path }: Awaited<ReturnType<typeof admit>>,
+    request: HttpRequest,
+    response: HttpResponse,
+  ) => {
     const { pathname } = path;
     if (pathname === '/metrics') {
       requirePath(options.authorizer, context, pathname);
@@ -126,22 +139,14 @@ export function createFront(options: FrontOptions): Front {
     if (request.method !== 'POST') {
       throw new ApiError({ code: 405, reason: 'MethodNotAllowed', message: `${pathname} takes POST` });
     }
-    const answer =
+    const joined =
       pathname === joinPath ? await agents.join(context.user, request) : await agents.renew(context.user, request);
     auditRefusal(incoming, context.user.name, 'create', pathname === joinPath ? 'join' : 'renew', 200);
-    writeJson(response, answer);
+    writeJson(response, joined);
   };
 
   return {
     onRequest: async (incoming, request, response) => {
-      const size = isLong(request.url) ? 'long' : 'short';
-      const limit = size === 'long' ? maxLongRequests : maxShortRequests;
-      if (inFlight[size] >= limit) {
-        refused.add({ reason: 'too_many' });
-        writeStatus(response, tooMany());
-        return;
-      }
-      inFlight[size] += 1;
       try {
         await route(incoming, request, response);
       } catch (error) {
@@ -149,9 +154,8 @@ export function createFront(options: FrontOptions): Front {
         refused.add({ reason: String(code) });
         if (code >= 500)
           log.error('a request failed', { requestId: incoming.requestId, url: shown(request.url), error });
-        else auditRefusal(incoming, '', request.method ?? '', shown(request.url), code);
-      } finally {
-        inFlight[size] -= 1;
+        // A flood that is turned away must not become one of the disk.
+        else if (code !== 429) auditRefusal(incoming, '', request.method ?? '', shown(request.url), code);
       }
     },
     onUpgrade: async (incoming, request, socket, head) => {
@@ -210,8 +214,9 @@ function shown(url: string | undefined): string {
   return (url ?? '').split('?')[0]?.slice(0, 512) ?? '';
 }
 
-function isLong(url: string | undefined): boolean {
-  return /[?&](watch|follow)=(true|1)\b/.test(url ?? '');
+function sortOf({ url, method }: HttpRequest): RequestSort {
+  if (/[?&](watch|follow)=(true|1)\b/.test(url ?? '')) return 'long';
+  return method === 'GET' || method === 'HEAD' ? 'read' : 'change';
 }
 
 function writeMetrics(metrics: Metrics, response: HttpResponse): void {
@@ -222,11 +227,6 @@ function writeMetrics(metrics: Metrics, response: HttpResponse): void {
 function writeJson(response: HttpResponse, value: object): void {
   response.setHeader('content-type', 'application/json');
   response.end(JSON.stringify(value));
-}
-
-function tooMany(): ApiError {
-  const message = 'too many requests, please try again later';
-  return new ApiError({ code: 429, reason: 'TooManyRequests', message, details: { retryAfterSeconds: 1 } });
 }
 
 function forbidden(message: string): ApiError {
