@@ -41,7 +41,7 @@ import {
 import { ensureGrids, ensureNamespaces } from './registry/bootstrap.ts';
 import { createCipher } from './registry/cipher.ts';
 import { createObjectCodec } from './registry/object-codec.ts';
-import { createRegistry } from './registry/registry.ts';
+import { commitHistogram, createRegistry } from './registry/registry.ts';
 import { readResourceVersions } from './registry/resource-version.ts';
 import { createAskPeers } from './sessions/ask-peers.ts';
 import { createLivenessServer } from './sessions/liveness-server.ts';
@@ -97,10 +97,13 @@ export async function assembleServer(
   const cache = await startWatchCache({ store, kinds: allKinds, codec, clock, log });
   stops.push(() => cache.stop());
   const tokenIssuer = (token: Token) => mintToken(token, identity.caHash);
-  const registry = createRegistry({ store, cache, codec, clock, metrics, tokenIssuer });
+  const commitSeconds = commitHistogram(metrics);
+  const registryOver = (over: Store) =>
+    createRegistry({ store: over, cache, codec, clock, commitSeconds, tokenIssuer });
+  const registry = registryOver(store);
   await ensureNamespaces(registry);
   await ensureGrids(registry, [defaultGrid], options.failoverAfterMs ?? defaultFailoverAfterMs);
-  const clientFor = (grid: string) => createInProcessClient({ registry, cache, grid });
+  const clientFor = (grid: string, over = registry) => createInProcessClient({ registry: over, cache, grid });
   for (const grid of grids) await ensureDefaultRoles(clientFor(grid));
 
   const nodeKeys = await startNodeKeys({
@@ -211,7 +214,10 @@ export async function assembleServer(
   const election = startLeading({
     // A store of its own is locked by this process: after a crash it need not wait for itself.
     identity: isShared ? `${serverId}-${randomBytes(4).toString('hex')}` : serverId,
-    clientFor,
+    store,
+    clientOver: (over, grid) => clientFor(grid, registryOver(over)),
+    versions: cache.versions,
+    standsBy: isShared,
     liveness,
     askPeers: createAskPeers(tunnels),
     grids: [defaultGrid],

@@ -117,6 +117,45 @@ test('a clean stop hands over at once', async () => {
   await b.election.stop();
 });
 
+test('a lease that was seen to be released is taken in the same moment', async () => {
+  const clock = new ManualClock();
+  const store = new LeaseStore();
+  const a = startCandidate('a', store, clock);
+  await clock.advance(100);
+  const b = startCandidate('b', store, clock);
+  await clock.advance(2_100); // between two looks
+  await a.election.stop();
+  b.election.noteLease(store.lease);
+  await clock.advance(1);
+  assert.equal(b.isRunning, true);
+  await b.election.stop();
+});
+
+test('a leader that is told that another one has begun stops at once, and stands again', async () => {
+  const clock = new ManualClock();
+  const store = new LeaseStore();
+  const a = startCandidate('a', store, clock);
+  await clock.advance(100);
+  store.write({ ...store.lease!, spec: { ...store.lease!.spec, holderIdentity: 'b' } });
+  a.election.stepDown('another server has begun its term');
+  await clock.advance(1);
+  assert.deepEqual([a.isRunning, a.election.isLeader], [false, false]);
+  await clock.advance(5_000);
+  assert.equal(a.isRunning, true);
+  await a.election.stop();
+});
+
+test('a lease that somebody deleted is made again, as a new term', async () => {
+  const clock = new ManualClock();
+  const store = new LeaseStore();
+  const a = startCandidate('a', store, clock);
+  await clock.advance(100);
+  store.lease = undefined;
+  await clock.advance(2_500);
+  assert.deepEqual([a.isRunning, store.lease === undefined], [true, false]);
+  await a.election.stop();
+});
+
 test('a jump of the wall clock changes nothing', async () => {
   const clock = new ManualClock();
   const store = new LeaseStore();

@@ -11,18 +11,24 @@ export const leaderNamespace = 'flotilla-system';
 export interface LeaderElectionOptions {
   /** Of the grid `system`. */
   readonly client: Client;
+  /** The same, but each of its writes also begins a new term: only for taking the lease. Default: `client`. */
+  readonly taking?: Client;
   /** Unique to this process, unless nothing else can run with the same one. */
   readonly identity: string;
   readonly clock: Clock;
   readonly log: Logger;
-  /** This server leads from now on. */
-  readonly onStarted: () => Promise<void> | void;
+  /** This server leads from now on; `lease` is as it took it. */
+  readonly onStarted: (lease: Lease) => Promise<void> | void;
   /** It no longer does: must have stopped everything within a second; another server starts then. */
   readonly onStopped: () => Promise<void> | void;
 }
 
 export interface LeaderElection {
   readonly isLeader: boolean;
+  /** Another server was seen to lead: stops at once, and stands for election again. */
+  stepDown(why: string): void;
+  /** The lease as somebody saw it just now: a candidate need not look first. */
+  noteLease(lease: Lease | undefined): void;
   /** Stops leading, then releases the lease so that the next one starts at once. */
   stop(): Promise<void>;
 }
@@ -40,19 +46,22 @@ const callTimeoutMs = 2_000;
  * has seen no change for the lease's duration by its own monotonic clock, and a leader counts from before it asked to renew.
  */
 export function startLeaderElection(options: LeaderElectionOptions): LeaderElection {
-  const { client, identity, clock, log } = options;
+  const { client, taking = client, identity, clock, log } = options;
   const abort = new AbortController();
   let seen: { version: string; atMs: number } | undefined;
   let held: Lease | undefined;
   let isLeader = false;
   let cancelGiveUp = () => {};
   let change: Promise<void> = Promise.resolve();
+  let wake = () => {};
 
-  const lead = () => {
+  const lead = (lease: Lease) => {
     if (isLeader || abort.signal.aborted) return;
     isLeader = true;
-    log.info('this server leads', { identity });
-    change = change.then(options.onStarted).catch((error) => log.error('cannot start what the leader runs', { error }));
+    log.info('this server leads', { identity, term: lease.metadata.resourceVersion });
+    change = change
+      .then(() => options.onStarted(lease))
+      .catch((error) => log.error('cannot start what the leader runs', { error }));
   };
   const giveUp = (why: string) => {
     cancelGiveUp();
@@ -67,19 +76,30 @@ export function startLeaderElection(options: LeaderElectionOptions): LeaderElect
     const leftMs = askedMs + giveUpMs - clock.monotonicMs();
     if (leftMs <= 0) return giveUp('a renewal took too long');
     cancelGiveUp = clock.after(leftMs, () => giveUp('the lease could not be renewed in time'));
-    lead();
+    lead(lease);
   };
 
+  /** For how long the lease has been as it is, by this process' own clock. */
+  const noteVersion = (lease: Lease): number => {
+    const version = lease.metadata.resourceVersion ?? '';
+    if (seen?.version !== version) seen = { version, atMs: clock.monotonicMs() };
+    return clock.monotonicMs() - seen.atMs;
+  };
   /** Reads, takes or renews once; undefined: somebody else leads. */
   const acquire = async (signal: AbortSignal): Promise<Lease | undefined> => {
     const lease = (isLeader ? held : undefined) ?? (await read(client, signal));
-    if (!lease) return await create(client, identity, clock, signal);
-    const version = lease.metadata.resourceVersion ?? '';
-    if (seen?.version !== version) seen = { version, atMs: clock.monotonicMs() };
-    if (mayTake(lease, identity, clock.monotonicMs() - seen.atMs)) {
+    if (!lease) {
+      giveUp('somebody deleted the lease');
+      return await create({ client, taking, identity, clock, signal });
+    }
+    const unchangedMs = noteVersion(lease);
+    if (isLeader && lease.spec.holderIdentity === identity) {
       return await client.update(leases, taken(lease, identity, clock.wallMs()), { signal });
     }
-    giveUp(`${lease.spec.holderIdentity} leads`);
+    if (!isLeader && mayTake(lease, identity, unchangedMs)) {
+      return await taking.update(leases, taken(lease, identity, clock.wallMs()), { signal });
+    }
+    giveUp(`${lease.spec.holderIdentity || 'nobody'} leads`);
     return undefined;
   };
   const step = async () => {
@@ -97,13 +117,24 @@ export function startLeaderElection(options: LeaderElectionOptions): LeaderElect
   const ended = (async () => {
     while (!abort.signal.aborted) {
       await step();
-      await clock.sleep(isLeader ? renewMs : lookMs, abort.signal).catch(() => {});
+      const isFree = Promise.withResolvers<void>();
+      wake = isFree.resolve;
+      await Promise.race([clock.sleep(isLeader ? renewMs : lookMs, abort.signal).catch(() => {}), isFree.promise]);
     }
   })();
 
   return {
     get isLeader() {
       return isLeader;
+    },
+    stepDown: (why) => {
+      held = undefined;
+      giveUp(why);
+    },
+    noteLease: (lease) => {
+      if (isLeader) return;
+      if (lease) noteVersion(lease);
+      if (!lease?.spec.holderIdentity) wake();
     },
     stop: async () => {
       const wasLeader = isLeader;
@@ -131,7 +162,15 @@ async function read(client: Client, signal: AbortSignal): Promise<Lease | undefi
   }
 }
 
-async function create(client: Client, identity: string, clock: Clock, signal: AbortSignal): Promise<Lease> {
+interface Creation {
+  readonly client: Client;
+  readonly taking: Client;
+  readonly identity: string;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+}
+
+async function create({ client, taking, identity, clock, signal }: Creation): Promise<Lease> {
   try {
     const metadata = { name: leaderNamespace };
     await client.create(namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata }, { signal });
@@ -140,7 +179,7 @@ async function create(client: Client, identity: string, clock: Clock, signal: Ab
   }
   const metadata = { name: leaderLeaseName, namespace: leaderNamespace };
   const empty: Lease = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata, spec: {} };
-  return await client.create(leases, taken(empty, identity, clock.wallMs()), { signal });
+  return await taking.create(leases, taken(empty, identity, clock.wallMs()), { signal });
 }
 
 function taken(lease: Lease, identity: string, wallMs: number): Lease {

@@ -13,7 +13,7 @@ import { ensureNamespaces } from './registry/bootstrap.ts';
 import type { TokenIssuer } from './registry/call.ts';
 import { createCipher } from './registry/cipher.ts';
 import { createObjectCodec } from './registry/object-codec.ts';
-import { createRegistry, type Registry } from './registry/registry.ts';
+import { commitHistogram, createRegistry, type Registry } from './registry/registry.ts';
 import { readResourceVersions } from './registry/resource-version.ts';
 import type { AuditRecord, Authorizer, HttpResponse, KubeHandler, PodStreams, RequestContext } from './request.ts';
 
@@ -83,7 +83,7 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
   const cache = await startWatchCache({ store, kinds: allKinds, codec, clock, ...history });
   const metrics = new Metrics();
   const issuer = tokenIssuer ? { tokenIssuer } : {};
-  const registry = createRegistry({ store, cache, codec, clock, metrics, ...issuer });
+  const registry = createRegistry({ store, cache, codec, clock, commitSeconds: commitHistogram(metrics), ...issuer });
   await ensureNamespaces(registry);
   const audited: AuditRecord[] = [];
   const handler = createKubeHandler({

@@ -3,7 +3,7 @@
 import type { Binding } from 'kubernetes-types/core/v1.js';
 import type { DeleteOptions } from 'kubernetes-types/meta/v1.js';
 import { type Clock, systemClock } from '../../lib/clock.ts';
-import type { Metrics } from '../../lib/metrics.ts';
+import type { Histogram, Metrics } from '../../lib/metrics.ts';
 import { scaleBody } from '../../resources/bodies.ts';
 import { decodeValue, type Strictness } from '../../resources/decode.ts';
 import type { Kind } from '../../resources/kind.ts';
@@ -30,7 +30,8 @@ export interface RegistryOptions {
   readonly cache: WatchCache;
   readonly codec: ObjectCodec;
   readonly clock?: Clock;
-  readonly metrics?: Metrics;
+  /** Seconds by resource: `commitHistogram` makes it, once for all registries of a server. */
+  readonly commitSeconds?: Histogram;
   /** Absent: Tokens cannot be created. */
   readonly tokenIssuer?: TokenIssuer;
   /** Absent: objects are what their makers send. */
@@ -69,8 +70,11 @@ export interface Registry {
   bind(call: Call, ref: Ref, binding: Pick<Binding, 'target'> & { metadata?: Binding['metadata'] }): Promise<void>;
 }
 
+export function commitHistogram(metrics: Metrics): Histogram {
+  return metrics.histogram('flotilla_commit_seconds', 'Time until the store had acknowledged a change.');
+}
+
 export function createRegistry(options: RegistryOptions): Registry {
-  const { metrics } = options;
   const context: RegistryContext = {
     store: options.store,
     cache: options.cache,
@@ -78,7 +82,7 @@ export function createRegistry(options: RegistryOptions): Registry {
     clock: options.clock ?? systemClock,
     tokenIssuer: options.tokenIssuer,
     complete: options.complete,
-    commitSeconds: metrics?.histogram('flotilla_commit_seconds', 'Time until the store had acknowledged a change.'),
+    commitSeconds: options.commitSeconds,
   };
   return {
     get: (call, kind, ref) => getObject(context, call, kind, ref),
