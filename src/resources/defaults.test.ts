@@ -155,3 +155,8 @@ test('the status that an object starts with', () => {
   const configMap = defaulted(configMaps, { metadata, data: { a: 'b' } });
   assert.deepEqual(prepareForCreate(configMaps, configMap), configMap);
 });
+
+test('empty lists and maps of the metadata are not there', () => {
+  const empty = { ...metadata, labels: {}, annotations: {}, ownerReferences: [], finalizers: [] };
+  assert.deepEqual(defaulted(configMaps, { metadata: empty }).metadata, metadata);
+});

@@ -27,7 +27,7 @@ const ownerReference = message(
   },
 );
 
-export const objectMeta = message('ObjectMeta', {
+const metaFields = {
   name: field(1, 'string', { description: 'Unique in its namespace; never changes.' }),
   generateName: field(2, 'string', { description: 'Without a name: the server adds five random characters to this.' }),
   namespace: field(3, 'string'),
@@ -49,6 +49,16 @@ export const objectMeta = message('ObjectMeta', {
     description: 'The object stays until each of them has been taken away.',
   }),
   managedFields: field(17, listOf(managedFieldsEntry)),
+};
+
+/** Empty lists and maps are never there, as with Kubernetes' clients and servers. */
+export const objectMeta = message('ObjectMeta', metaFields, {
+  defaults: (meta) => {
+    for (const name of ['labels', 'annotations', 'ownerReferences', 'finalizers'] as const) {
+      const value = meta[name];
+      if (typeof value === 'object' && value !== null && Object.keys(value).length === 0) delete meta[name];
+    }
+  },
 });
 
 const labelSelectorRequirement = message('LabelSelectorRequirement', {

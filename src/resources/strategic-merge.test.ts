@@ -103,8 +103,8 @@ const cases = [
     expected: containers({
       name: 'a',
       env: [
-        { name: 'X', value: '1' },
         { name: 'Y', value: '2' },
+        { name: 'X', value: '1' },
       ],
       ports: [{ containerPort: 80, name: 'web' }],
     }),
