@@ -121,7 +121,7 @@ export function validateMetadataUpdate(metadata: Meta, old: Meta, errors: FieldE
     errors.push(
       forbidden(
         'metadata.finalizers',
-        `no new finalizers can be added if the object is being deleted, found new finalizers ${JSON.stringify(added)}`,
+        `no new finalizers can be added if the object is being deleted, found new finalizers []string{${added.map((one) => JSON.stringify(one)).join(', ')}}`,
       ),
     );
   }

@@ -8,7 +8,14 @@ import type { ControllerContext, RunningController } from '../controller-context
 import { keyOf, refOf } from '../owners.ts';
 import { startReconciler } from '../reconciler.ts';
 import type { SharedInformer } from '../shared-informer.ts';
-import { foregroundFinalizer, type GarbageStep, type OwnerState, orphanFinalizer, planGarbage } from './plan.ts';
+import {
+  foregroundFinalizer,
+  type GarbageStep,
+  isWaiting,
+  type OwnerState,
+  orphanFinalizer,
+  planGarbage,
+} from './plan.ts';
 
 /** Never own and are never owned here, and events are many. */
 const withoutOwners: readonly Kind[] = [events, leases, tokens];
@@ -77,12 +84,13 @@ export function startGarbageCollector(context: ControllerContext): RunningContro
   async function stateOf(owner: OwnerReference, dependent: ApiObject, signal: AbortSignal): Promise<OwnerState> {
     const informer = watched.get(typeKey(owner.apiVersion, owner.kind));
     if (!informer) return 'unknown';
+    // What belongs to no namespace cannot belong to something in one: nobody could say which.
+    if (informer.kind.namespaced && !dependent.metadata.namespace) return 'unknown';
     const { objectKey } = splitKey(ownerKey(owner, dependent));
     const seen = informer.get(objectKey);
     const found = seen?.metadata.uid === owner.uid ? seen : await ask(informer.kind, objectKey, owner.uid, signal);
     if (!found) return 'gone';
-    const isWaiting = found.metadata.deletionTimestamp && found.metadata.finalizers?.includes(foregroundFinalizer);
-    return isWaiting ? 'waiting' : 'alive';
+    return isWaiting(found) ? 'waiting' : 'alive';
   }
 
   /** The watch does not show the owner: the API knows whether it is new or gone. */
@@ -118,11 +126,7 @@ export function startGarbageCollector(context: ControllerContext): RunningContro
         });
         return;
       }
-      const metadata =
-        step.type === 'dropOwners'
-          ? { ownerReferences: (object.metadata.ownerReferences ?? []).filter((one) => !step.uids.includes(one.uid)) }
-          : { finalizers: (object.metadata.finalizers ?? []).filter((one) => one !== step.finalizer) };
-      const body = { metadata: { ...metadata, ...(resourceVersion ? { resourceVersion } : {}) } };
+      const body = { metadata: { ...changedMetadata(step), ...(resourceVersion ? { resourceVersion } : {}) } };
       await client.patch(kind, refOf(object), { type: 'merge', body }, { signal });
     } catch (error) {
       if (!isApiError(error, 'NotFound')) throw error;
@@ -139,6 +143,18 @@ export function startGarbageCollector(context: ControllerContext): RunningContro
 }
 
 const maxGoneUids = 10_000;
+
+function changedMetadata(step: Exclude<GarbageStep, { readonly type: 'delete' }>): Partial<ApiObject['metadata']> {
+  const { ownerReferences = [], finalizers = [] } = step.object.metadata;
+  switch (step.type) {
+    case 'dropOwners':
+      return { ownerReferences: ownerReferences.filter((one) => !step.uids.includes(one.uid)) };
+    case 'unblockOwners':
+      return { ownerReferences: ownerReferences.map((one) => ({ ...one, blockOwnerDeletion: false })) };
+    case 'removeFinalizer':
+      return { finalizers: finalizers.filter((one) => one !== step.finalizer) };
+  }
+}
 
 function ownerUids(object: ApiObject | undefined): string[] {
   return (object?.metadata.ownerReferences ?? []).map((one) => one.uid);

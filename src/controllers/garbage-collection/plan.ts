@@ -8,6 +8,8 @@ export type GarbageStep =
       readonly object: ApiObject;
       readonly propagationPolicy: 'Background' | 'Foreground' | 'Orphan';
     }
+  /** Its owners no longer wait for it: what hangs on itself in a circle would wait for ever. */
+  | { readonly type: 'unblockOwners'; readonly object: ApiObject }
   /** Takes away references to these owners and leaves the rest. */
   | { readonly type: 'dropOwners'; readonly object: ApiObject; readonly uids: readonly string[] }
   | { readonly type: 'removeFinalizer'; readonly object: ApiObject; readonly finalizer: string };
@@ -39,13 +41,15 @@ function planAsOwner({ object, dependents }: GarbageObservation): GarbageStep[] 
     return dependents.map((dependent) => ({ type: 'dropOwners', object: dependent, uids: [uid] }));
   }
   if (!finalizers.includes(foregroundFinalizer)) return [];
-  const blocking = dependents.filter((one) => ownerRefTo(one, uid)?.blockOwnerDeletion === true);
+  // An object that owns itself does not wait for itself.
+  const others = dependents.filter((one) => one.metadata.uid !== uid);
+  const blocking = others.filter((one) => ownerRefTo(one, uid)?.blockOwnerDeletion === true);
   if (blocking.length === 0) return [{ type: 'removeFinalizer', object, finalizer: foregroundFinalizer }];
   return []; // each of them is looked at as a dependent
 }
 
 function planAsDependent({ object, ownerState, dependents }: GarbageObservation): GarbageStep[] {
-  const { ownerReferences = [], deletionTimestamp, finalizers = [], uid = '' } = object.metadata;
+  const { ownerReferences = [], deletionTimestamp, finalizers = [] } = object.metadata;
   if (ownerReferences.length === 0 || deletionTimestamp) return [];
   const states = ownerReferences.map((owner) => ({ owner, state: ownerState(owner) }));
   // What cannot be known is left alone: deleting is the one thing that cannot be taken back.
@@ -54,14 +58,19 @@ function planAsDependent({ object, ownerState, dependents }: GarbageObservation)
   if (finished.length === 0) return [];
   if (finished.length < states.length)
     return [{ type: 'dropOwners', object, uids: finished.map(({ owner }) => owner.uid) }];
-  const isWaitedFor = finished.some(({ state }) => state === 'waiting');
-  const hasBlocking = dependents.some((one) => ownerRefTo(one, uid)?.blockOwnerDeletion === true);
-  const propagationPolicy = finalizers.includes(orphanFinalizer)
-    ? 'Orphan'
-    : isWaitedFor && hasBlocking
-      ? 'Foreground'
-      : 'Background';
+  const isWaitedFor = finished.some(({ state }) => state === 'waiting') && dependents.length > 0;
+  if (isWaitedFor && dependents.some(isWaiting) && ownerReferences.some((one) => one.blockOwnerDeletion)) {
+    return [{ type: 'unblockOwners', object }];
+  }
+  const isForeground = isWaitedFor || finalizers.includes(foregroundFinalizer);
+  const propagationPolicy =
+    finalizers.includes(orphanFinalizer) && !isWaitedFor ? 'Orphan' : isForeground ? 'Foreground' : 'Background';
   return [{ type: 'delete', object, propagationPolicy }];
+}
+
+/** It is deleted in the foreground and waits for its dependents. */
+export function isWaiting({ metadata }: ApiObject): boolean {
+  return metadata.deletionTimestamp !== undefined && (metadata.finalizers?.includes(foregroundFinalizer) ?? false);
 }
 
 function ownerRefTo(dependent: ApiObject, uid: string): OwnerReference | undefined {

@@ -30,10 +30,11 @@ export async function createObject(
 ): Promise<ApiObject> {
   const { generateName, managedFields } = sent.metadata;
   const isNameOurs = !sent.metadata.name && generateName !== undefined && generateName !== '';
-  const object = prepare(context, kind, sent);
-  const owners = isApply ? managedFields : ownersOfNew(context, call, kind, object, managedFields);
-  if (owners) object.metadata.managedFields = owners;
-  else delete object.metadata.managedFields;
+  const prepared = prepare(context, kind, sent);
+  const owners = isApply ? managedFields : ownersOfNew(context, call, kind, prepared, managedFields);
+  if (owners) prepared.metadata.managedFields = owners;
+  else delete prepared.metadata.managedFields;
+  const object = context.complete ? await context.complete(call, kind, prepared) : prepared;
   for (let tries = 0; tries < maxAttempts; tries++) {
     if (isNameOurs) object.metadata.name = nameFrom(generateName);
     if (tries === 0 || isNameOurs) check(kind, object);
@@ -43,6 +44,7 @@ export async function createObject(
     const key = objectKey(call.grid, kind, object.metadata.namespace, object.metadata.name);
     const isTaken = context.cache.get(call.grid, kind, object.metadata.namespace, object.metadata.name) !== undefined;
     if (call.isDryRun) {
+      if (isTaken && isNameOurs) continue;
       if (isTaken) throw alreadyExists(kind, object.metadata.name);
       return object;
     }

@@ -72,8 +72,9 @@ export function markDeleted(kind: Kind, old: ApiObject, options: DeleteOptions, 
   const finalizers = wantedFinalizers(held, options);
   const graceSeconds = graceOf(kind, old, options);
   const oldGrace = metadata.deletionGracePeriodSeconds ?? 0;
-  // A second deletion only ever makes the end come sooner.
-  const isSooner = metadata.deletionTimestamp !== undefined && graceSeconds < oldGrace;
+  // A second deletion only ever makes the end come sooner, and only when it says so.
+  const isAgain = metadata.deletionTimestamp !== undefined;
+  const isSooner = isAgain && options.gracePeriodSeconds !== undefined && graceSeconds < oldGrace;
   if (metadata.deletionTimestamp !== undefined && !isSooner && finalizers === held) return old;
   const marked: WritableMeta = { ...metadata };
   const next: ApiObject = { ...old, metadata: marked };
@@ -94,7 +95,9 @@ export function markDeleted(kind: Kind, old: ApiObject, options: DeleteOptions, 
 
 /** `finalizers` itself when the policy leaves them as they are. The garbage collector acts on the two that we add. */
 function wantedFinalizers(finalizers: readonly string[], options: DeleteOptions): readonly string[] {
-  const policy = options.propagationPolicy ?? (options.orphanDependents ? 'Orphan' : undefined);
+  const { propagationPolicy, orphanDependents } = options;
+  const byFlag = orphanDependents === undefined ? undefined : orphanDependents ? 'Orphan' : 'Background';
+  const policy = propagationPolicy ?? byFlag;
   if (policy === undefined) return finalizers;
   const others = finalizers.filter((one) => one !== 'foregroundDeletion' && one !== 'orphan');
   const wanted =
