@@ -2,9 +2,10 @@ import { type ClientHttp2Session, connect as connectHttp2 } from 'node:http2';
 import type { TLSSocket } from 'node:tls';
 import { FlotillaError, messageOf } from '../lib/errors.ts';
 import { type ClientCertificate, dial } from './dial.ts';
+import { firstServer } from './first-server.ts';
 
 export interface ConnectionOptions {
-  /** `https://host:port`. Tried in this order, the one that worked last first; a function is asked at each connect. */
+  /** `https://host:port`. Asked in this order, the one that worked last first; a function is called at each connect. */
   readonly servers: readonly string[] | (() => readonly string[]);
   /** PEM of the CA that the servers' certificates must come from. */
   readonly caCertificate: string;
@@ -16,7 +17,7 @@ export interface ConnectionOptions {
   readonly tlsName?: string | undefined;
   /** For TCP and TLS with one server. Default 3,000. */
   readonly connectTimeoutMs?: number;
-  /** While requests run, a silent connection is asked for life so often, and given up after as long again. Default 5,000. */
+  /** A connection is asked for life so often, and given up when not a byte comes for as long again. Default 2,000. */
   readonly pingMs?: number;
 }
 
@@ -52,7 +53,11 @@ export class Connection {
 
   /** A TLS connection of its own, for upgrades of HTTP/1.1. */
   dialHttp1(): Promise<{ socket: TLSSocket; server: string }> {
-    return this.#firstServer(async (server) => ({ socket: await this.#dial(server, 'http/1.1'), server }));
+    return firstServer({
+      servers: this.#servers(),
+      open: async (server) => ({ socket: await this.#dial(server, 'http/1.1'), server }),
+      discard: ({ socket }) => void socket.destroy(),
+    });
   }
 
   /** Ends the session at once; what runs fails with Unavailable. */
@@ -62,24 +67,25 @@ export class Connection {
     this.#session = undefined;
   }
 
-  #connect(): Promise<ClientHttp2Session> {
-    return this.#firstServer(async (server) => {
-      const socket = await this.#dial(server, 'h2');
-      const session = await openSession(server, socket);
-      if (this.#isClosed) {
-        session.destroy();
-        throw new FlotillaError('Canceled', 'the client is closed');
-      }
-      const forget = (): void => {
-        if (this.#session === session) this.#session = undefined;
-      };
-      session.on('goaway', forget); // running requests go on, new ones get a new session
-      session.on('close', forget);
-      keepAlive(session, this.options.pingMs ?? 5_000);
-      this.#preferred = server;
-      this.#session = session;
-      return session;
+  async #connect(): Promise<ClientHttp2Session> {
+    const { session, server } = await firstServer({
+      servers: this.#servers(),
+      open: async (server) => ({ session: await openSession(server, await this.#dial(server, 'h2')), server }),
+      discard: ({ session: late }) => late.destroy(),
     });
+    if (this.#isClosed) {
+      session.destroy();
+      throw new FlotillaError('Canceled', 'the client is closed');
+    }
+    const forget = (): void => {
+      if (this.#session === session) this.#session = undefined;
+    };
+    session.on('goaway', forget); // running requests go on, new ones get a new session
+    session.on('close', forget);
+    keepAlive(session, this.options.pingMs ?? 2_000);
+    this.#preferred = server;
+    this.#session = session;
+    return session;
   }
 
   #dial(server: string, protocol: 'h2' | 'http/1.1'): Promise<TLSSocket> {
@@ -91,24 +97,6 @@ export class Connection {
       clientCertificate: typeof clientCertificate === 'function' ? clientCertificate() : clientCertificate,
       tlsName,
       timeoutMs: connectTimeoutMs ?? 3_000,
-    });
-  }
-
-  async #firstServer<T>(open: (server: string) => Promise<T>): Promise<T> {
-    const failures: FlotillaError[] = [];
-    for (const server of this.#servers()) {
-      try {
-        return await open(server);
-      } catch (error) {
-        if (!(error instanceof FlotillaError) || error.code !== 'Unavailable') throw error;
-        failures.push(error);
-      }
-    }
-    if (failures.length === 0) throw new FlotillaError('BadUsage', 'no server is known');
-    throw new FlotillaError('Unavailable', `no server answers: ${failures.map(messageOf).join('; ')}`, {
-      retryable: failures.some((failure) => failure.retryable),
-      hint: failures.find((failure) => failure.hint)?.hint ?? 'see that a server runs and can be reached from here',
-      cause: failures[0],
     });
   }
 
@@ -141,18 +129,25 @@ function openSession(server: string, socket: TLSSocket): Promise<ClientHttp2Sess
   return promise;
 }
 
-/** A peer that went away without a word is noticed by a ping without answer; then every open stream fails at once. */
+/**
+ * A peer that went away without a word is noticed by a ping after which nothing comes; then every open stream fails at once.
+ * Any byte is a sign of life: on a slow line the answer may stand behind a long list.
+ */
 function keepAlive(session: ClientHttp2Session, pingMs: number): void {
   let isWaiting = false;
+  let bytesThen = 0;
+  const bytesNow = (): number => (session.destroyed ? 0 : (session.socket?.bytesRead ?? 0));
   const timer = setInterval(() => {
     if (session.destroyed) return;
-    if (isWaiting) {
+    if (isWaiting && bytesNow() === bytesThen) {
       // When it was us who stood still, the answer lies in the socket's buffer: read that first.
       setImmediate(() => {
-        if (isWaiting) session.destroy(new Error(`no sign of life for ${2 * pingMs} ms`));
+        if (isWaiting && bytesNow() === bytesThen) session.destroy(new Error(`no sign of life for ${2 * pingMs} ms`));
       });
       return;
     }
+    bytesThen = bytesNow();
+    if (isWaiting) return;
     try {
       isWaiting = session.ping((error) => {
         if (!error) isWaiting = false;
