@@ -1,3 +1,4 @@
+import { describeField, describeMessage } from './descriptions/descriptions.ts';
 import type { Kind } from './kind.ts';
 import type { Field, FieldType, JsonObject, Message, Scalar } from './schema.ts';
 
@@ -12,7 +13,7 @@ const scalarSchemas: Readonly<Record<Scalar, JsonObject>> = {
   quantity: { type: 'string' },
   intOrString: { type: 'string', format: 'int-or-string' },
   fieldsV1: { type: 'object' },
-  any: { type: 'object' },
+  any: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true },
 };
 
 /** `components.schemas`: every message of these kinds by name. Fields that are refused are left out. */
@@ -33,28 +34,52 @@ const typeProperties: JsonObject = {
 };
 
 function addMessage(schemas: JsonObject, prefix: string, message: Message): JsonObject {
-  const schema: JsonObject = { type: 'object', description: message.options.description ?? '' };
+  const schema: JsonObject = { type: 'object', description: describeMessage(message) };
   schemas[nameOf(prefix, message)] = schema;
-  const served = [...message.fields.values()].filter((one) => one.unsupported === undefined);
-  schema.properties = Object.fromEntries(served.map((one) => [one.name, fieldSchema(schemas, prefix, one)]));
+  const served = [...message.fields.values()].filter(isServed);
+  schema.properties = Object.fromEntries(
+    served.map((one) => [one.name, { description: describeField(message, one), ...fieldSchema(schemas, prefix, one) }]),
+  );
   const required = served.filter((one) => one.required).map((one) => one.name);
   if (required.length > 0) schema.required = required;
+  if (message.options.isAtomic) schema['x-kubernetes-map-type'] = 'atomic';
   return schema;
 }
 
+/** A field that is there by default is shown, even where nothing else can be asked for. */
+export function isServed(one: Field): boolean {
+  return one.unsupported === undefined || one.default !== undefined;
+}
+
 function fieldSchema(schemas: JsonObject, prefix: string, one: Field): JsonObject {
-  const { description = '', mergeKey, mapKeys, allowed } = one;
   const inner = typeSchema(schemas, prefix, one.type);
   return {
-    description,
     // Beside a $ref nothing else counts, so that it stands in a list of its own.
     ...('$ref' in inner ? { allOf: [inner] } : inner),
-    ...(allowed ? { enum: allowed } : {}),
-    ...(mergeKey === undefined
-      ? {}
-      : { 'x-kubernetes-patch-merge-key': mergeKey, 'x-kubernetes-patch-strategy': 'merge' }),
-    ...(mapKeys ? { 'x-kubernetes-list-map-keys': mapKeys, 'x-kubernetes-list-type': 'map' } : {}),
+    ...enumOf(one),
+    ...mergeFacts(one),
     ...(one.default === undefined ? {} : { default: one.default }),
+    ...(one.min === undefined ? {} : { minimum: one.min }),
+    ...(one.max === undefined ? {} : { maximum: one.max }),
+  };
+}
+
+function enumOf({ allowed, unsupported, harmless }: Field): JsonObject {
+  const words = allowed ?? (unsupported === undefined ? undefined : harmless?.filter((one) => typeof one === 'string'));
+  return words === undefined || words.length === 0 ? {} : { enum: words };
+}
+
+function mergeFacts({ mergeKey, patchStrategy, mapKeys, listType, isAtomic, type }: Field): JsonObject {
+  const strategy = patchStrategy ?? (mergeKey === undefined ? undefined : 'merge');
+  const isList = typeof type !== 'string' && type.form === 'list';
+  const isMap = typeof type !== 'string' && type.form === 'map';
+  const list = mapKeys ? 'map' : (listType ?? (isList && mergeKey === undefined ? 'atomic' : undefined));
+  return {
+    ...(mergeKey === undefined ? {} : { 'x-kubernetes-patch-merge-key': mergeKey }),
+    ...(strategy === undefined ? {} : { 'x-kubernetes-patch-strategy': strategy }),
+    ...(mapKeys ? { 'x-kubernetes-list-map-keys': mapKeys } : {}),
+    ...(list === undefined ? {} : { 'x-kubernetes-list-type': list }),
+    ...(isMap && isAtomic ? { 'x-kubernetes-map-type': 'atomic' } : {}),
   };
 }
 
@@ -67,8 +92,18 @@ function typeSchema(schemas: JsonObject, prefix: string, type: FieldType): JsonO
   return { $ref: `#/components/schemas/${name}` };
 }
 
+/** What all groups share. */
+const metaMessages = new Set([
+  'ObjectMeta',
+  'OwnerReference',
+  'ManagedFieldsEntry',
+  'LabelSelector',
+  'LabelSelectorRequirement',
+  'Condition',
+]);
+
 function nameOf(prefix: string, message: Message): string {
-  return message.name === 'ObjectMeta'
-    ? 'io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta'
+  return metaMessages.has(message.name)
+    ? `io.k8s.apimachinery.pkg.apis.meta.v1.${message.name}`
     : `${prefix}.${message.name}`;
 }

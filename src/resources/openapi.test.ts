@@ -55,6 +55,48 @@ test('schemas refer to schemas that are there, and leave out what is refused', (
   assert.ok('containers' in spec && !('hostPID' in spec));
 });
 
+test('every message and field is described', () => {
+  for (const path of documentPaths()) {
+    const document = openApiV3Document(path) as { components: { schemas: Record<string, Described> } };
+    for (const [name, { description, properties = {} }] of Object.entries(document.components.schemas)) {
+      assert.match(description, /./, name);
+      for (const [field, one] of Object.entries(properties)) assert.match(one.description, /./, `${name}.${field}`);
+    }
+  }
+});
+
+interface Described {
+  readonly description: string;
+  readonly properties?: Readonly<Record<string, Described & { readonly [fact: string]: unknown }>>;
+}
+
+test('fields tell their defaults, what they allow, and how they are merged', () => {
+  const { components } = openApiV3Document('api/v1') as { components: { schemas: Record<string, Described> } };
+  const facts = (message: string, field: string): Record<string, unknown> => {
+    const { description: _description, ...rest } = components.schemas[message]?.properties?.[field] ?? {};
+    return rest;
+  };
+  const spec = 'io.k8s.api.core.v1.PodSpec';
+  assert.deepEqual(facts(spec, 'restartPolicy'), {
+    type: 'string',
+    enum: ['Always', 'OnFailure', 'Never'],
+    default: 'Always',
+  });
+  assert.deepEqual(facts(spec, 'containers'), {
+    type: 'array',
+    items: { $ref: '#/components/schemas/io.k8s.api.core.v1.Container' },
+    'x-kubernetes-patch-merge-key': 'name',
+    'x-kubernetes-patch-strategy': 'merge',
+    'x-kubernetes-list-map-keys': ['name'],
+    'x-kubernetes-list-type': 'map',
+  });
+  assert.deepEqual(facts(spec, 'volumes')['x-kubernetes-patch-strategy'], 'merge,retainKeys');
+  assert.deepEqual(facts(spec, 'tolerations')['x-kubernetes-list-type'], 'atomic');
+  assert.deepEqual(facts(spec, 'nodeSelector')['x-kubernetes-map-type'], 'atomic');
+  const meta = 'io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta';
+  assert.deepEqual(facts(meta, 'finalizers')['x-kubernetes-list-type'], 'set');
+});
+
 test('kinds are found by path and by type', () => {
   assert.equal(kindFor('', 'v1', 'pods'), pods);
   assert.equal(kindFor('apps', 'v1', 'pods'), undefined);
