@@ -1,13 +1,16 @@
 import { randomUUID } from 'node:crypto';
+import type { Duplex } from 'node:stream';
+import type { TokenRequest, TokenRequestSpec, TokenRequestStatus } from 'kubernetes-types/authentication/v1.js';
 import { apiVersionOf, type Kind } from '../resources/kind.ts';
-import { pods } from '../resources/kinds.ts';
+import { pods, serviceAccounts } from '../resources/kinds.ts';
 import type { ApiObject } from '../resources/object.ts';
 import type { CallOptions, Client, ListOptions, ObjectList, WatchEvent, WatchOptions } from './client.ts';
 import { Connection, type ConnectionOptions } from './connection.ts';
 import { type HttpAnswer, sendRequest } from './http-request.ts';
 import { IdleTimer } from './idle-timer.ts';
 import { pathOf, type Query } from './paths.ts';
-import { execInPod, type PodExec, type PodExecOptions } from './pod-exec.ts';
+import { attachToPod, execInPod, type PodAttachOptions, type PodExec, type PodExecOptions } from './pod-exec.ts';
+import { connectToPod } from './pod-forward.ts';
 import { type PodLogsOptions, type PodRef, podLogsQuery } from './pod-logs.ts';
 import { readBody, readLines } from './read-lines.ts';
 import { deleteBodyOf, failureOf, parseJson, type WireList, watchEventOf } from './wire.ts';
@@ -41,10 +44,18 @@ export interface HttpClient extends Client {
   readonly server: string;
   /** Throws ApiError for an answer of 400 and above. */
   raw(request: RawRequest): Promise<HttpAnswer>;
+  /** A token of a service account. */
+  requestToken(account: PodRef, spec: TokenRequestSpec, options?: CallOptions): Promise<TokenRequestStatus>;
+  /** Deletes a pod unless a budget forbids it now: ApiError 429 TooManyRequests. */
+  evictPod(pod: PodRef, options?: CallOptions): Promise<void>;
   /** The log's bytes as they come. Ends with the container, or by `signal`. */
   podLogs(ref: PodRef, options?: PodLogsOptions): AsyncIterable<Buffer>;
   /** Resolves when the command runs. */
   podExec(ref: PodRef, options: PodExecOptions): Promise<PodExec>;
+  /** Joins a container's own process, over a connection of its own. */
+  podAttach(ref: PodRef, options: PodAttachOptions): Promise<PodExec>;
+  /** A connection to a TCP port of a pod. */
+  podConnect(ref: PodRef, port: number, options?: CallOptions): Promise<Duplex>;
   /** The same connection, another grid. Closing either closes both. */
   forGrid(grid: string): HttpClient;
   close(): void;
@@ -159,6 +170,9 @@ function clientOver(connection: Connection, options: HttpClientOptions): HttpCli
     raw,
     podLogs,
     podExec: (ref, more) => execInPod({ connection, grid, headers: headersOf(more), timeoutMs }, ref, more),
+    podAttach: (ref, more) => attachToPod({ connection, grid, headers: headersOf(more), timeoutMs }, ref, more),
+    podConnect: (ref, port, more = {}) =>
+      connectToPod({ connection, grid, headers: headersOf(more), timeoutMs }, ref, port, more.signal),
     forGrid: (other) => clientOver(connection, { ...options, grid: other }),
     close: () => connection.close(),
     watch,
@@ -182,6 +196,16 @@ function clientOver(connection: Connection, options: HttpClientOptions): HttpCli
       const metadata = { name: pod.name, ...(more.uid === undefined ? {} : { uid: more.uid }) };
       const binding = { apiVersion: 'v1', kind: 'Binding', metadata, target: { kind: 'Node', name: nodeName } };
       await call('POST', pathOf({ grid, kind: pods, ...pod, subresource: 'binding' }), more, binding);
+    },
+    requestToken: async (account, spec, more) => {
+      const path = pathOf({ grid, kind: serviceAccounts, ...account, subresource: 'token' });
+      const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', metadata: {}, spec };
+      const { status } = await call<TokenRequest>('POST', path, more, body);
+      return status ?? { token: '', expirationTimestamp: '' };
+    },
+    evictPod: async (pod, more) => {
+      const body = { apiVersion: 'policy/v1', kind: 'Eviction', metadata: pod };
+      await call('POST', pathOf({ grid, kind: pods, ...pod, subresource: 'eviction' }), more, body);
     },
     delete: async (kind, ref, more = {}) => {
       await call('DELETE', pathOf({ grid, kind, ...ref }), more, deleteBodyOf(more));

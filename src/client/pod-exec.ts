@@ -2,16 +2,19 @@
 // channel number closes that channel; the Status of the command comes on channel 3 before the end.
 import { PassThrough, type Readable, Writable } from 'node:stream';
 import type { RawData, WebSocket } from 'ws';
-import { FlotillaError, messageOf } from '../lib/errors.ts';
+import { FlotillaError } from '../lib/errors.ts';
 import { pods } from '../resources/kinds.ts';
 import { ApiError, type StatusFailure } from './api-error.ts';
 import type { CallOptions } from './client.ts';
-import type { Connection } from './connection.ts';
 import { pathOf } from './paths.ts';
 import type { PodRef } from './pod-logs.ts';
+import { bufferOf, openPodWebSocket, type PodConnection, parseStatus } from './pod-websocket.ts';
 
-export interface PodExecOptions extends CallOptions {
+export interface PodExecOptions extends PodAttachOptions {
   readonly command: readonly string[];
+}
+
+export interface PodAttachOptions extends CallOptions {
   /** Default: the pod's only or first container. */
   readonly container?: string;
   readonly stdin?: boolean;
@@ -32,53 +35,30 @@ export interface PodExec {
   close(): void;
 }
 
-export interface ExecConnection {
-  readonly connection: Connection;
-  readonly grid: string;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly timeoutMs: number;
-}
-
 const channels = { stdin: 0, stdout: 1, stderr: 2, status: 3, resize: 4, close: 255 } as const;
-const subprotocol = 'v5.channel.k8s.io';
 const maxMessageBytes = 32 * 1024;
 /** Beyond this, writing waits: a slow container must not fill our memory. */
 const maxBufferedBytes = 1 << 20;
 
-export async function execInPod(via: ExecConnection, ref: PodRef, options: PodExecOptions): Promise<PodExec> {
-  const { command, container, stdin = false, tty = false } = options;
-  const query = { command, container, stdin, stdout: true, stderr: !tty, tty };
-  const path = pathOf({ grid: via.grid, kind: pods, ...ref, subresource: 'exec', query });
-  return sessionOver(await openWebSocket(via, path, options.signal), ref, options.signal);
+export async function execInPod(via: PodConnection, ref: PodRef, options: PodExecOptions): Promise<PodExec> {
+  const { command, ...streams } = options;
+  return await openSession(via, ref, { ...streams, subresource: 'exec', command });
 }
 
-async function openWebSocket(via: ExecConnection, path: string, signal: AbortSignal | undefined): Promise<WebSocket> {
-  const { WebSocket: Socket } = await import('ws');
-  const { socket, server } = await via.connection.dialHttp1();
-  const { promise, resolve, reject } = Promise.withResolvers<WebSocket>();
-  const url = `wss://${new URL(server).host}${path}`;
-  const webSocket = new Socket(url, subprotocol, {
-    createConnection: () => socket,
-    headers: via.headers,
-    handshakeTimeout: via.timeoutMs,
-    perMessageDeflate: false,
-  });
-  const onAbort = (): void => webSocket.terminate();
-  signal?.addEventListener('abort', onAbort, { once: true });
-  webSocket.once('unexpected-response', (_request, response) => {
-    const chunks: Buffer[] = [];
-    response.on('data', (chunk: Buffer) => chunks.push(chunk));
-    response.on('end', () => {
-      reject(refusalOf(Buffer.concat(chunks).toString('utf8'), response.statusCode ?? 0));
-      webSocket.terminate();
-    });
-  });
-  webSocket.on('error', (cause) => {
-    reject(new FlotillaError('Unavailable', `server ${server}: exec: ${messageOf(cause)}`, { retryable: true, cause }));
-  });
-  webSocket.once('open', () => resolve(webSocket));
-  webSocket.once('close', () => signal?.removeEventListener('abort', onAbort));
-  return promise;
+/** Joins the container's own process. The exit code is 0 when it ended: how it ended is in the pod's status. */
+export async function attachToPod(via: PodConnection, ref: PodRef, options: PodAttachOptions): Promise<PodExec> {
+  return await openSession(via, ref, { ...options, subresource: 'attach' });
+}
+
+async function openSession(
+  via: PodConnection,
+  ref: PodRef,
+  options: PodAttachOptions & { readonly subresource: 'exec' | 'attach'; readonly command?: readonly string[] },
+): Promise<PodExec> {
+  const { subresource, command, container, stdin = false, tty = false, signal } = options;
+  const query = { command, container, stdin, stdout: true, stderr: !tty, tty };
+  const path = pathOf({ grid: via.grid, kind: pods, ...ref, subresource, query });
+  return sessionOver(await openPodWebSocket(via, path, signal), ref, signal);
 }
 
 function sessionOver(webSocket: WebSocket, ref: PodRef, signal: AbortSignal | undefined): PodExec {
@@ -171,23 +151,4 @@ export function exitCodeOf(status: Partial<StatusFailure> & { readonly status?: 
     reason: status.reason ?? 'InternalError',
     message: status.message ?? 'the command could not run',
   });
-}
-
-function refusalOf(text: string, statusCode: number): Error {
-  const status = parseStatus(text);
-  if (typeof status === 'object' && status !== null && 'reason' in status) return new ApiError(status as StatusFailure);
-  return new FlotillaError('Unavailable', `exec: unexpected answer ${statusCode}: ${text.trim().slice(0, 200)}`);
-}
-
-function parseStatus(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return { message: text, reason: 'InternalError', code: 500 };
-  }
-}
-
-function bufferOf(data: RawData): Buffer {
-  if (Buffer.isBuffer(data)) return data;
-  return Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data);
 }

@@ -3,8 +3,16 @@ import { FlotillaError } from '../lib/errors.ts';
 /** No object is larger: the store refuses values beyond 1.5 MiB. */
 const maxLineBytes = 16 << 20;
 
-/** Lines of a byte stream without their ends, empty ones left out. A long line is joined once, not at each chunk. */
-export async function* readLines(stream: AsyncIterable<Buffer>): AsyncGenerator<string, void, undefined> {
+export interface ReadLinesOptions {
+  /** Empty lines, too. Default false. */
+  readonly keepEmpty?: boolean;
+}
+
+/** Lines of a byte stream without their ends. A long line is joined once, not at each chunk. */
+export async function* readLines(
+  stream: AsyncIterable<Buffer>,
+  { keepEmpty = false }: ReadLinesOptions = {},
+): AsyncGenerator<string, void, undefined> {
   let parts: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of stream) {
@@ -15,7 +23,7 @@ export async function* readLines(stream: AsyncIterable<Buffer>): AsyncGenerator<
       const line = parts.length === 0 ? tail : Buffer.concat([...parts, tail]);
       parts = [];
       bytes = 0;
-      if (line.length > 0) yield line.toString('utf8');
+      if (line.length > 0 || keepEmpty) yield line.toString('utf8');
     }
     if (start === chunk.length) continue;
     parts.push(chunk.subarray(start));

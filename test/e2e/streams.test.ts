@@ -45,6 +45,7 @@ const manifest = {
     pod('web', { command: ['node', '-e', webProgram] }),
     pod('teller', { command: ['sh', '-c', `trap 'exit 0' TERM; ${teller}`] }),
     pod('crasher', { command: ['sh', '-c', 'echo first; echo run $(cat /proc/uptime); sleep 1; exit 3'] }),
+    pod('long', { command: ['sh', '-c', 'head -c 40000 /dev/zero | tr "\\0" x; echo; sleep 1000'] }),
     pod('shell', { command: ['sh'], stdin: true, tty: true }),
   ],
 };
@@ -64,7 +65,7 @@ describe('streams', { timeout: 280_000 }, () => {
       assert.equal(ended.code, 0, ended.stderr);
     };
     await ok('apply', '-f', '-');
-    await ok('wait', '--for=condition=Ready', 'pod/web', 'pod/teller', 'pod/shell', '--timeout=60s');
+    await ok('wait', '--for=condition=Ready', 'pod/web', 'pod/teller', 'pod/shell', 'pod/long', '--timeout=60s');
   });
   after(async () => {
     await lab?.down();
@@ -139,10 +140,7 @@ describe('streams', { timeout: 280_000 }, () => {
 
     it('logs: -f, --tail, --since, --timestamps, --limit-bytes, --prefix, -l, blank lines', async () => {
       const all = (await ok(['logs', 'teller'])).split('\n');
-      assert.deepEqual(
-        all.slice(0, 2).filter((line) => !line.startsWith('err')),
-        ['line 1', ''],
-      );
+      assert.deepEqual(all.filter((line) => !line.startsWith('err')).slice(0, 2), ['line 1', '']);
       assert.ok(all.includes('err 1'));
       assert.equal((await ok(['logs', 'teller', '--tail=3'])).split('\n').length, 4);
       assert.ok(!(await ok(['logs', 'teller', '--since=1s'])).includes('line 1\n'));
@@ -150,6 +148,8 @@ describe('streams', { timeout: 280_000 }, () => {
       assert.equal(await ok(['logs', 'teller', '--limit-bytes=4']), 'line');
       const prefixed = await ok(['logs', '-l', 'app=teller', '--prefix', '--all-containers', '--tail=1']);
       assert.match(prefixed, /^\[pod\/teller\/main\] /);
+      const long = await ok(['logs', 'long', '--timestamps']);
+      assert.match(long, /^\S{20,35} x{40000}\n$/);
       const { lines, child } = follow([...argv, 'logs', '-f', 'teller', '--tail=1']);
       await eventually('five more lines', async () => lines.length > 15);
       await kill(child);

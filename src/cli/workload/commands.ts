@@ -33,6 +33,34 @@ export function addWorkloadCommands(program: Command): void {
     });
 
   program
+    .command('attach <target>')
+    .description('join the main process of an instance: its output, and its input with -i')
+    .option('-i, --interactive', 'pass standard input')
+    .addHelpText('after', '\nExample:\n  $ flotilla attach -i shop/shell')
+    .action(async (target: string, flags, command: Command) => {
+      process.exitCode = await (await import('./attach.ts')).attach(target, flags, command);
+    });
+
+  program
+    .command('port-forward <target> <ports...>')
+    .description(
+      'connections to a port of this machine go to an instance: LOCAL:REMOTE, PORT, or :REMOTE for any free one',
+    )
+    .option('--address <address>', 'listen on', '127.0.0.1')
+    .addHelpText('after', '\nExample:\n  $ flotilla port-forward shop/db 5432')
+    .action(async (target: string, ports: string[], flags, command: Command) =>
+      (await import('./port-forward.ts')).portForward(target, ports, flags, command),
+    );
+
+  program
+    .command('cp <from> <to>')
+    .description('copy files and directories to or from an instance (needs tar in its image)')
+    .addHelpText('after', '\nExample:\n  $ flotilla cp shop/web:/etc/hosts ./hosts')
+    .action(async (from: string, to: string, flags, command: Command) =>
+      (await import('./cp.ts')).cp(from, to, flags, command),
+    );
+
+  program
     .command('scale <service=instances...>')
     .description('change the number of instances')
     .option('--no-wait', 'do not wait until they are ready')

@@ -12,6 +12,7 @@ import { parseDurationMs } from '../durations.ts';
 import { print } from '../output.ts';
 import { withSession } from '../session.ts';
 import { type Instance, instanceOf, selectInstances } from './instances.ts';
+import { LogPosition } from './log-position.ts';
 
 export interface LogsFlags {
   readonly follow?: boolean;
@@ -125,7 +126,10 @@ export function followedOf(chosen: readonly Instance[], target: string): Followe
   return { isNamed: false, has: (one) => services.has(`${one.stack}/${one.service}`) };
 }
 
-/** A restarted container is followed from its first line; one whose stream broke (a server went away) on from there. */
+/**
+ * A restarted container is followed from its first line, after the last ones of the one before; one whose stream broke (a server went
+ * away) on from the line that was shown last.
+ */
 async function followOne(
   client: HttpClient,
   pod: Pod,
@@ -135,14 +139,13 @@ async function followOne(
 ): Promise<void> {
   const ref = { namespace: pod.metadata.namespace ?? 'default', name: pod.metadata.name };
   const { tailLines: _, sinceSeconds: __, ...rest } = options;
+  const position = new LogPosition();
+  const read = (more: PodLogsOptions) => copy(client, pod, more, printer, signal, position);
   let current = options;
   let containerId = containerIdOf(pod);
   while (!signal.aborted) {
-    let seenMs = Date.now();
     try {
-      await copy(client, pod, current, printer, signal, () => {
-        seenMs = Date.now();
-      });
+      await read(current);
     } catch (error) {
       if (!isRetryable(error)) throw error;
     }
@@ -158,8 +161,14 @@ async function followOne(
       }
       next = nextRun(pod, now, containerId);
       if (next === 'end') return;
-      if (next === 'new') containerId = containerIdOf(now);
-      current = next === 'new' ? rest : { ...rest, sinceTime: new Date(seenMs).toISOString() };
+      // Before the first line there is nothing to go on from: what was asked for is asked for again.
+      current = position.hasShown ? { ...rest, ...position.resume() } : options;
+      if (next !== 'new') continue;
+      containerId = containerIdOf(now);
+      // What the one before said while nobody listened; it may be gone already.
+      await read({ ...current, follow: false, previous: true }).catch(() => {});
+      position.reset();
+      current = rest;
     }
   }
 }
@@ -190,12 +199,13 @@ async function copy(
   options: PodLogsOptions,
   printer: Printer,
   signal: AbortSignal,
-  onLine: () => void = () => {},
+  position: LogPosition = new LogPosition(),
 ): Promise<void> {
   const ref = { namespace: pod.metadata.namespace ?? 'default', name: pod.metadata.name };
-  for await (const line of readLines(client.podLogs(ref, { ...options, signal }))) {
-    printer.line(pod, line);
-    onLine();
+  const stream = client.podLogs(ref, { ...options, timestamps: true, signal });
+  for await (const line of readLines(stream, { keepEmpty: true })) {
+    const taken = position.take(line);
+    if (taken) printer.line(pod, options.timestamps && taken.time !== '' ? `${taken.time} ${taken.text}` : taken.text);
   }
 }
 

@@ -77,7 +77,6 @@ class PortChannel extends Duplex {
     if (!this.push(payload)) this.#client.pause();
   }
 
-  /** This protocol cannot end one direction: what the pod says last is followed by the close of all. */
   readonly sayEnd = (words?: string): void => {
     if (words !== undefined && !this.#hasSaid && this.#client.readyState === this.#client.OPEN) {
       this.#hasSaid = true;
@@ -94,9 +93,11 @@ class PortChannel extends Duplex {
     else this.#client.send(encodeMessage(this.#client, this.#channel, chunk), (error) => done(error));
   }
 
-  /** The pod has ended: nobody takes what the client might still say. */
+  /** Before v5 one direction cannot end alone: nobody takes what the client might still say. */
   override _final(done: (error?: Error | null) => void): void {
+    const canEnd = this.#client.protocol === 'v5.channel.k8s.io' && this.#client.readyState === this.#client.OPEN;
+    if (canEnd) this.#client.send(Buffer.of(closeMark, this.#channel));
     done();
-    this.destroy();
+    if (!canEnd) this.destroy();
   }
 }

@@ -4,6 +4,7 @@ import { FlotillaError } from '../../../lib/errors.ts';
 import type { AttachOptions, ExecOptions, ExecSession, LogOptions, LogStream } from '../port.ts';
 import { hasTerminal } from './container-json.ts';
 import type { DockerEngine } from './docker-engine.ts';
+import { TimesInLongLines } from './long-lines.ts';
 import { StreamDemux, type StreamPart } from './stream-demux.ts';
 
 /** Output of one container, from the engine's own files. */
@@ -31,14 +32,21 @@ export async function openLogs(
     },
     signal,
   );
-  return { lines: parts(response, hasTerminal(inspected.body), signal) };
+  const isRaw = hasTerminal(inspected.body);
+  return { lines: parts(response, { isRaw, hasTimes: options.timestamps && !isRaw }, signal) };
 }
 
-async function* parts(source: Readable, isRaw: boolean, signal: AbortSignal): AsyncIterable<StreamPart> {
+async function* parts(
+  source: Readable,
+  { isRaw, hasTimes }: { readonly isRaw: boolean; readonly hasTimes: boolean },
+  signal: AbortSignal,
+): AsyncIterable<StreamPart> {
   const demux = new StreamDemux();
+  const times = new TimesInLongLines();
   try {
     for await (const chunk of source as AsyncIterable<Buffer>) {
       if (isRaw) yield { stream: 'stdout', data: chunk };
+      else if (hasTimes) yield* demux.push(chunk).flatMap((part) => times.take(part) ?? []);
       else yield* demux.push(chunk);
     }
   } catch (error) {

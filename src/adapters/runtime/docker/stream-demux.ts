@@ -5,6 +5,8 @@
 export interface StreamPart {
   readonly stream: 'stdout' | 'stderr';
   readonly data: Buffer;
+  /** Where the engine began a message; absent inside of one. */
+  readonly isStart?: true;
 }
 
 const headerBytes = 8;
@@ -14,6 +16,7 @@ export class StreamDemux {
   #header = Buffer.alloc(0);
   #stream: StreamPart['stream'] = 'stdout';
   #remainingBytes = 0;
+  #isStart = false;
 
   push(chunk: Buffer): StreamPart[] {
     const parts: StreamPart[] = [];
@@ -27,12 +30,14 @@ export class StreamDemux {
         this.#stream = this.#header.readUInt8(0) >= 2 ? 'stderr' : 'stdout';
         this.#remainingBytes = this.#header.readUInt32BE(4);
         this.#header = Buffer.alloc(0);
+        this.#isStart = true;
         continue;
       }
       const data = rest.subarray(0, this.#remainingBytes);
       this.#remainingBytes -= data.byteLength;
       rest = rest.subarray(data.byteLength);
-      parts.push({ stream: this.#stream, data });
+      parts.push(this.#isStart ? { stream: this.#stream, data, isStart: true } : { stream: this.#stream, data });
+      this.#isStart = false;
     }
     return parts;
   }
