@@ -8,25 +8,42 @@ import type { Volume } from '../stack-types.ts';
 
 const identity = { group: 'flotilla.dev', version: 'v1alpha1', kind: 'Volume', plural: 'volumes' };
 
+const volumeSpec = message(
+  'VolumeSpec',
+  {
+    nodeName: field(0, 'string', {
+      check: dnsSubdomain,
+      description: 'Where its files are. Written once, when the first pod that uses it is placed.',
+    }),
+  },
+  { description: 'Where its files are.' },
+);
+
+const volumeStatus = message(
+  'VolumeStatus',
+  {
+    phase: field(0, 'string', {
+      allowed: ['Pending', 'Bound'],
+      description: 'Bound once the files are there.',
+    }),
+  },
+  { description: 'Whether the files are there.' },
+);
+
 export const volumes = defineKind<Volume>({
   ...identity,
   shortNames: ['vol'],
   categories: ['all'],
   subresources: [statusSubresource(identity)],
-  message: message('Volume', {
-    metadata: field(0, objectMeta),
-    spec: field(
-      0,
-      message('VolumeSpec', {
-        nodeName: field(0, 'string', {
-          check: dnsSubdomain,
-          description: 'Where its files are. Written once, when the first pod that uses it is placed.',
-        }),
-      }),
-      { default: {} },
-    ),
-    status: field(0, message('VolumeStatus', { phase: field(0, 'string', { allowed: ['Pending', 'Bound'] }) })),
-  }),
+  message: message(
+    'Volume',
+    {
+      metadata: field(0, objectMeta),
+      spec: field(0, volumeSpec, { default: {} }),
+      status: field(0, volumeStatus),
+    },
+    { description: 'Files that outlive the pods that use them, on one node.' },
+  ),
   selectableFields: { 'spec.nodeName': (volume) => volume.spec.nodeName ?? '' },
   columns: [
     nameColumn(),
