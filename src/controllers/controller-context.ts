@@ -2,6 +2,7 @@ import type { Client } from '../client/client.ts';
 import type { EventRecorder } from '../client/events.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../lib/log.ts';
+import type { ClusterFacts } from './cluster-facts.ts';
 import type { GridInformers } from './grid-informers.ts';
 import type { GridSettings } from './grid-settings.ts';
 import type { AskPeers, LivenessPort } from './liveness.ts';
@@ -24,6 +25,8 @@ export interface ControllerContext {
   readonly askPeers: AskPeers;
   readonly gridSettings: GridSettings;
   readonly settings: ControllerSettings;
+  /** Absent: there are no servers behind the client; then pods get no access to them. */
+  readonly cluster?: ClusterFacts;
   readonly events: EventRecorder;
   readonly log: Logger;
   readonly metrics: ReconcileMetrics;

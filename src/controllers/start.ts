@@ -4,12 +4,21 @@ import { type Clock, systemClock } from '../lib/clock.ts';
 import type { Logger } from '../lib/log.ts';
 import type { Metrics } from '../lib/metrics.ts';
 import { systemGrid } from '../resources/names.ts';
-import type { ControllerContext, ControllerSettings, StartController } from './controller-context.ts';
+import type { ClusterFacts } from './cluster-facts.ts';
+import { startClusterRoleAggregation } from './cluster-role-aggregation/controller.ts';
+import type {
+  ControllerContext,
+  ControllerSettings,
+  RunningController,
+  StartController,
+} from './controller-context.ts';
 import { startDeploymentController } from './deployment/controller.ts';
+import { startDisruptionController } from './disruption/controller.ts';
 import { startEndpointSliceController } from './endpoint-slice/controller.ts';
 import { startGarbageCollector } from './garbage-collection/controller.ts';
 import { createGridInformers } from './grid-informers.ts';
 import { startGridSettings } from './grid-settings.ts';
+import { startKubernetesService } from './kubernetes-service/controller.ts';
 import type { AskPeers, LivenessPort } from './liveness.ts';
 import { startNamespaceController } from './namespace/controller.ts';
 import { startNodeLifecycleController } from './node-lifecycle/controller.ts';
@@ -18,6 +27,7 @@ import { startPodGcController } from './pod-gc/controller.ts';
 import { reconcileMetrics } from './reconcile-metrics.ts';
 import { startReplicaSetController } from './replica-set/controller.ts';
 import { startScheduler } from './scheduler/controller.ts';
+import { startServiceAccountController } from './service-account/controller.ts';
 import { startStackController } from './stack/controller.ts';
 import { startVolumeController } from './volume/controller.ts';
 
@@ -28,6 +38,8 @@ export interface ControllersOptions {
   readonly liveness: LivenessPort;
   readonly askPeers: AskPeers;
   readonly settings: ControllerSettings;
+  /** Absent: no service accounts, and no Service object of the servers. */
+  readonly cluster?: ClusterFacts;
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly clock?: Clock;
@@ -45,7 +57,19 @@ const all: readonly StartController[] = [
   startGarbageCollector,
   startPodGcController,
   startVolumeController,
+  startClusterRoleAggregation,
+  startDisruptionController,
+  (context) => withCluster(context, startServiceAccountController),
+  (context) => withCluster(context, startKubernetesService),
 ];
+
+/** For those that tell pods where the servers are. */
+function withCluster(
+  context: ControllerContext,
+  start: (context: ControllerContext, cluster: ClusterFacts) => RunningController,
+): RunningController {
+  return context.cluster ? start(context, context.cluster) : { stop: async () => {} };
+}
 
 /**
  * Starts everything that decides what must exist, for each grid. Only the leader does; whoever loses the lease stops it and
@@ -83,6 +107,7 @@ function startGrid(options: ControllersOptions, grid: string): { stop(): Promise
     askPeers: options.askPeers,
     gridSettings,
     settings: options.settings,
+    ...(options.cluster ? { cluster: options.cluster } : {}),
     metrics: reconcileMetrics(options.metrics),
   };
   const running = all.map((start) => start(context));

@@ -12,7 +12,7 @@ import { allKinds, nodes, type Token, tokens } from '../resources/kinds.ts';
 import { defaultGrid, systemGrid } from '../resources/names.ts';
 import type { Store } from '../store/port.ts';
 import { openAuditLog } from './audit.ts';
-import { createAuthenticator } from './auth/authenticate.ts';
+import { type AuthenticatorOptions, createAuthenticator, userOfToken } from './auth/authenticate.ts';
 import { createAuthorizer } from './auth/authorizer.ts';
 import { openIdentity } from './auth/identity.ts';
 import { startNodeKeys } from './auth/node-keys.ts';
@@ -20,7 +20,9 @@ import { ensureOwnerToken } from './auth/owner-token.ts';
 import { createPrivateFile, readIfThere } from './auth/private-file.ts';
 import { ensureDefaultRoles } from './auth/rbac/ensure-default-roles.ts';
 import { createRoleSource } from './auth/rbac/role-source.ts';
+import { createTokenReviewer } from './auth/review-token.ts';
 import { loadServerCertificate, startServerCertificateRenewal } from './auth/server-certificate.ts';
+import { createServiceAccountTokens } from './auth/service-account/tokens.ts';
 import { mintToken } from './auth/tokens.ts';
 import { startWatchCache } from './cache/watch-cache.ts';
 import { createAgentEndpoints } from './http/agent-endpoints.ts';
@@ -106,6 +108,13 @@ export async function assembleServer(
   const clientFor = (grid: string, over = registry) => createInProcessClient({ registry: over, cache, grid });
   for (const grid of grids) await ensureDefaultRoles(clientFor(grid));
 
+  const serviceAccountTokens = createServiceAccountTokens({
+    keyPem: identity.serviceAccountKey,
+    find: (grid, kind, namespace, name) => cache.get(grid, kind, namespace, name)?.object,
+    refresh: () => cache.fresh(),
+    wallMs: () => clock.wallMs(),
+  });
+
   const nodeKeys = await startNodeKeys({
     store,
     clock,
@@ -142,13 +151,15 @@ export async function assembleServer(
   metrics.gauge('flotilla_tunnels', 'Tunnels of nodes.', () => tunnels.size);
   stops.push(liveness.stop, tunnels.stop);
 
+  const authentication: AuthenticatorOptions = {
+    nodeKeys,
+    findToken: (id) => cache.get(systemGrid, tokens, undefined, id)?.object as Token | undefined,
+    refresh: () => cache.fresh(),
+    serviceAccounts: serviceAccountTokens,
+    wallMs: () => clock.wallMs(),
+  };
   const front = createFront({
-    authenticate: createAuthenticator({
-      nodeKeys,
-      findToken: (id) => cache.get(systemGrid, tokens, undefined, id)?.object as Token | undefined,
-      refresh: () => cache.fresh(),
-      wallMs: () => clock.wallMs(),
-    }),
+    authenticate: createAuthenticator(authentication),
     authorizer,
     hasGrid: (grid) => grids.includes(grid),
     kube: createKubeHandler({
@@ -156,6 +167,11 @@ export async function assembleServer(
       cache,
       authorizer,
       audit,
+      reviewToken: createTokenReviewer({
+        serviceAccounts: serviceAccountTokens,
+        authenticate: (token) => userOfToken(authentication, token),
+      }),
+      serviceAccountTokens,
       podStreams: createPodStreams({ tunnels, metrics, clock, log }),
       version: options.version,
       metrics,
@@ -223,6 +239,11 @@ export async function assembleServer(
     grids: [defaultGrid],
     failoverAfterMs: options.failoverAfterMs,
     podRange: options.podRange,
+    cluster: {
+      caCertificate: identity.caCertificate,
+      servers: () => [...(advertise.length > 0 ? advertise : [guessedUrl(address)]), ...reached.others()],
+      issueSecretToken: (claims) => serviceAccountTokens.issue({ claims, audiences: [] }),
+    },
     log,
     metrics,
     clock,

@@ -1,4 +1,5 @@
 import type { Client } from '../client/client.ts';
+import type { ClusterFacts } from '../controllers/cluster-facts.ts';
 import type { AskPeers } from '../controllers/liveness.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../lib/log.ts';
@@ -27,6 +28,7 @@ export interface LeadingOptions {
   readonly grids: readonly string[];
   readonly failoverAfterMs: number | undefined;
   readonly podRange: string | undefined;
+  readonly cluster: ClusterFacts;
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly clock: Clock;

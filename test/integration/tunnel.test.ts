@@ -27,6 +27,7 @@ import { createLivenessServer, type LivenessServer } from '../../src/server/sess
 import { createNodeTunnels } from '../../src/server/sessions/node-sessions.ts';
 import { createPodStreams, sendNodeMetrics } from '../../src/server/sessions/pod-streams.ts';
 import { acceptTunnel } from '../../src/server/sessions/tunnel-server.ts';
+import { allowAll } from '../../src/server/test-api.ts';
 import { createMemoryStore } from '../../src/store/memory.ts';
 import type { AgentApi, LogsOptions } from '../../src/tunnel/agent-api.ts';
 import { createAgentApi } from '../../src/tunnel/agent-server.ts';
@@ -151,8 +152,10 @@ before(async () => {
       nodeKeys,
       findToken: (id) => tokens.get(id),
       refresh: async () => {},
+      serviceAccounts: { check: async () => ({ refused: 'no service account has it' }) },
       wallMs: () => clock.wallMs(),
     }),
+    authorizer: allowAll,
     hasGrid: (grid) => grid === 'main' || grid === 'system',
     kube: {
       handle: async (context, _request, response, path) => {

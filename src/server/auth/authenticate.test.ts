@@ -38,6 +38,7 @@ function authenticatorIn({ wallMs = nowMs, isKeyOf = true, stored, isLate = fals
     refresh: async () => {
       isSeen = true;
     },
+    serviceAccounts: { check: async () => ({ refused: 'no service account has it' }) },
     wallMs: () => wallMs,
   });
 }

@@ -4,6 +4,8 @@ import type { Token } from '../../resources/kinds.ts';
 import { nodesGroup, nodeUserPrefix } from '../../resources/names.ts';
 import type { User } from '../request.ts';
 import { keyFingerprint, type NodeKeys } from './node-keys.ts';
+import { apiAudience } from './service-account/token-claims.ts';
+import { isJwt, type ServiceAccountTokens } from './service-account/tokens.ts';
 import { checkToken, parseToken } from './tokens.ts';
 
 export interface AuthenticatorOptions {
@@ -12,6 +14,7 @@ export interface AuthenticatorOptions {
   readonly findToken: (id: string) => Token | undefined;
   /** Resolves when the cache has seen all that was written before: a token made a moment ago through another server. */
   readonly refresh: () => Promise<void>;
+  readonly serviceAccounts: Pick<ServiceAccountTokens, 'check'>;
   readonly wallMs: () => number;
 }
 
@@ -34,9 +37,19 @@ export function unauthorized(why: string): ApiError {
   return new ApiError({ code: 401, reason: 'Unauthorized', message: `Unauthorized: ${why}` });
 }
 
-async function byToken(options: AuthenticatorOptions, authorization: string): Promise<User> {
+function byToken(options: AuthenticatorOptions, authorization: string): Promise<User> {
   const [, text] = /^Bearer +(\S+)$/i.exec(authorization) ?? [];
   if (text === undefined) throw unauthorized('the Authorization header is not "Bearer <token>"');
+  return userOfToken(options, text);
+}
+
+/** Whose token it is. Throws ApiError 401. */
+export async function userOfToken(options: Omit<AuthenticatorOptions, 'nodeKeys'>, text: string): Promise<User> {
+  if (isJwt(text)) {
+    const check = await options.serviceAccounts.check(text, [apiAudience]);
+    if ('user' in check) return check.user;
+    throw unauthorized(check.refused);
+  }
   const parsed = parseToken(text);
   if (!parsed) throw unauthorized('the token is malformed: it starts with "fl1." or "flj1." and must be sent whole');
   let stored = options.findToken(parsed.id);

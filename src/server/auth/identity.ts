@@ -1,4 +1,11 @@
-import { createPublicKey, generateKeyPairSync, type KeyObject, randomBytes, X509Certificate } from 'node:crypto';
+import {
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  randomBytes,
+  X509Certificate,
+} from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FlotillaError } from '../../lib/errors.ts';
@@ -15,6 +22,8 @@ export interface Identity {
   readonly caHash: string;
   /** 32 bytes: the key of everything that is encrypted at rest. */
   readonly secretsKey: Uint8Array;
+  /** PKCS #8 PEM, P-256: signs the tokens of service accounts. */
+  readonly serviceAccountKey: string;
   /** A server's certificate, PEM, for the names and addresses given. */
   issueServerCertificate(serverId: string, publicKey: KeyObject, hosts: readonly string[], wallMs: number): string;
   /** A node's certificate, PEM: `O=system:nodes, OU=<grid>, CN=system:node:<name>`. */
@@ -29,7 +38,7 @@ export const nodeLifetimeMs = 90 * dayMs;
 const backdatedMs = 3_600_000;
 
 /**
- * Reads `ca.key`, `ca.crt` and `secrets.key`, making what is missing. Servers that start at once on one directory agree:
+ * Reads `ca.key`, `ca.crt`, `secrets.key` and `service-account.key`, making what is missing. Servers that start at once on one directory agree:
  * each file is made once. Throws Invalid when files do not belong together.
  */
 export async function openIdentity(directory: string, wallMs: number): Promise<Identity> {
@@ -37,6 +46,8 @@ export async function openIdentity(directory: string, wallMs: number): Promise<I
   const caKey = await once(join(directory, 'ca.key'), newKeyPem);
   const caCertificate = await once(join(directory, 'ca.crt'), () => selfSigned(caKey, wallMs));
   const secrets = await once(join(directory, 'secrets.key'), () => `${randomBytes(32).toString('base64')}\n`);
+  const serviceAccountKey = await once(join(directory, 'service-account.key'), newKeyPem);
+  if (!isSigningKey(serviceAccountKey)) throw broken(directory, 'service-account.key', 'it is no P-256 private key');
   const secretsKey = Buffer.from(secrets, 'base64');
   if (secretsKey.byteLength !== 32) throw broken(directory, 'secrets.key', 'it does not hold 32 bytes in base64');
   const certificate = readCertificate(directory, caCertificate);
@@ -68,6 +79,7 @@ export async function openIdentity(directory: string, wallMs: number): Promise<I
     caCertificate,
     caHash: certificateHash(certificate.raw),
     secretsKey,
+    serviceAccountKey,
     issueServerCertificate: (serverId, publicKey, hosts, wallMs) =>
       issue(
         [
@@ -99,6 +111,14 @@ export async function openIdentity(directory: string, wallMs: number): Promise<I
 export function newKeyPem(): string {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   return privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+}
+
+function isSigningKey(pem: string): boolean {
+  try {
+    return createPrivateKey(pem).asymmetricKeyDetails?.namedCurve === 'prime256v1';
+  } catch {
+    return false;
+  }
 }
 
 function selfSigned(keyPem: string, wallMs: number): string {

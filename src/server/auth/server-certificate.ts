@@ -25,6 +25,8 @@ export interface ServerCertificate {
   readonly certificate: string;
 }
 
+/** What the Service object `kubernetes` is called in pods. */
+const inClusterNames = ['', '.default', '.default.svc', '.default.svc.cluster.local'].map((end) => `kubernetes${end}`);
 const checkEveryMs = 30_000;
 
 /** The certificate kept, or a new one when it is missing, of another authority, past 2/3 of its life, or lacks a host. */
@@ -92,9 +94,9 @@ function wantedHosts(extra: readonly string[]): string[] {
   const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
   // Link-local IPv6 needs a zone to be dialled, and a certificate cannot name zones.
   const own = addresses.filter((one) => !one.address.startsWith('fe80')).map((one) => one.address);
-  return [...new Set([serverTlsName, 'localhost', hostname(), '127.0.0.1', '::1', ...own, ...extra])].filter(
-    isNameable,
-  );
+  return [
+    ...new Set([serverTlsName, ...inClusterNames, 'localhost', hostname(), '127.0.0.1', '::1', ...own, ...extra]),
+  ].filter(isNameable);
 }
 
 function isNameable(host: string): boolean {

@@ -2,6 +2,7 @@ import { type Clock, systemClock } from '../../lib/clock.ts';
 import { type Logger, silentLogger } from '../../lib/log.ts';
 import type { Counter, Metrics } from '../../lib/metrics.ts';
 import { ApiError } from '../../resources/api-error.ts';
+import type { ServiceAccountTokens } from '../auth/service-account/tokens.ts';
 import type { WatchCache } from '../cache/watch-cache.ts';
 import { WatchTurns } from '../cache/watch-turns.ts';
 import { writeStatus, writeStatusToSocket } from '../http/write-status.ts';
@@ -32,6 +33,8 @@ export interface KubeHandlerOptions {
   readonly podStreams: PodStreams;
   /** Absent: TokenReviews know no token. */
   readonly reviewToken?: TokenReviewer;
+  /** Absent: none are issued. */
+  readonly serviceAccountTokens?: ServiceAccountTokens;
   readonly metrics: Metrics;
   /** Of Flotilla: stands behind the `+` of `/version`. */
   readonly version: string;
@@ -129,7 +132,16 @@ class KubeRequests {
     const help = 'Time from hearing of a change to handing it to the connection of a watcher.';
     const deliverySeconds = metrics.histogram('flotilla_watch_delivery_seconds', help);
     const turns = new WatchTurns(clock);
-    this.#dependencies = { registry, cache, authorizer, podStreams, clock, deliverySeconds, turns };
+    this.#dependencies = {
+      registry,
+      cache,
+      authorizer,
+      podStreams,
+      clock,
+      deliverySeconds,
+      turns,
+      serviceAccountTokens: options.serviceAccountTokens,
+    };
   }
 
   async handle(exchange: Exchange, asked: Asked): Promise<void> {

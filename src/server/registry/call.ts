@@ -1,5 +1,6 @@
 import type { Clock } from '../../lib/clock.ts';
 import type { Histogram } from '../../lib/metrics.ts';
+import type { Kind } from '../../resources/kind.ts';
 import type { Token } from '../../resources/kinds.ts';
 import type { ApiObject } from '../../resources/object.ts';
 import type { Store } from '../../store/port.ts';
@@ -22,6 +23,9 @@ export interface Call {
 /** A Token at its creation: what is stored, and what its maker is told this one time. */
 export type TokenIssuer = (token: Token) => { readonly stored: Token; readonly answered: Token };
 
+/** What a new object gets because of others: a pod from its service account. Throws ApiError to refuse. */
+export type Completer = (call: Call, kind: Kind, object: ApiObject) => Promise<ApiObject>;
+
 /** What all operations of the registry work with. */
 export interface RegistryContext {
   readonly store: Store;
@@ -30,5 +34,6 @@ export interface RegistryContext {
   readonly clock: Clock;
   /** Absent: Tokens cannot be created here. */
   readonly tokenIssuer: TokenIssuer | undefined;
+  readonly complete: Completer | undefined;
   readonly commitSeconds: Histogram | undefined;
 }
