@@ -1,7 +1,9 @@
-// Links between our Markdown files lead somewhere; commands and files they name exist; ARCHITECTURE.md stays short.
+// Links between our Markdown files lead somewhere; commands and files they name exist; generated pages are current;
+// ARCHITECTURE.md stays short.
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { commandFiles } from '../src/cli/tree.ts';
+import { renderApiSupport } from './render-api-support.ts';
 
 /** Those that src/cli/run.ts knows without the tree. */
 const commands = new Set([...commandFiles.keys(), 'lab', 'version', 'help']);
@@ -20,6 +22,12 @@ const length = readFileSync('ARCHITECTURE.md', 'utf8').split('\n').length;
 check(length > 200 ? `ARCHITECTURE.md has ${length} lines, more than 200` : undefined);
 for (const file of ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'LICENSE', 'docs/glossary.md', 'docs/errors.md'])
   check(existsSync(file) ? undefined : `${file} is missing`);
+const apiSupport = 'docs/reference/api-support.md';
+check(
+  readFileSync(apiSupport, 'utf8') === renderApiSupport()
+    ? undefined
+    : `${apiSupport} is not what the tables of kinds say: run node scripts/api-support.ts`,
+);
 const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
 const changes = readFileSync('CHANGELOG.md', 'utf8');
 check(
