@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
-import { type Context, contextsPath, readContexts, selectContext } from '../client/contexts.ts';
+import { addServers, type Context, contextsPath, readContexts, selectContext } from '../client/contexts.ts';
 import { createHttpClient, type HttpClient } from '../client/http-client.ts';
 
 /** One command's connection to the cluster of its context. */
@@ -14,7 +14,8 @@ export interface Session {
 /** Runs `use` with a client for the command's context and grid; closes it whatever happens. */
 export async function withSession<T>(command: Command, use: (session: Session) => Promise<T>): Promise<T> {
   const flags = command.optsWithGlobals<{ context?: string; grid?: string; verbose?: boolean }>();
-  const context = selectContext(readContexts(contextsPath()), flags.context);
+  const path = contextsPath();
+  const context = selectContext(readContexts(path), flags.context);
   const requestId = randomUUID();
   if (flags.verbose) process.stderr.write(`request ${requestId} to ${context.servers.join(', ')}\n`);
   const client = createHttpClient({
@@ -24,10 +25,29 @@ export async function withSession<T>(command: Command, use: (session: Session) =
     grid: flags.grid ?? context.grid,
     userAgent: 'flotilla (command line)',
     requestId,
+    onServers: (servers) => learnServers(path, context, servers),
+    onWarning: warnOnce(),
   });
   try {
     return await use({ client, context, requestId });
   } finally {
     client.close();
   }
+}
+
+/** The next command finds the others when the one that told of them is gone. A file that cannot be written is no failure. */
+function learnServers(path: string, context: Context, servers: readonly string[]): void {
+  try {
+    addServers(path, context, servers);
+  } catch {
+    // read-only, or being edited: learned another time
+  }
+}
+
+function warnOnce(): (sentence: string) => void {
+  const said = new Set<string>();
+  return (sentence) => {
+    if (!said.has(sentence)) process.stderr.write(`warning: ${sentence}\n`);
+    said.add(sentence);
+  };
 }

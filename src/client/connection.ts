@@ -1,6 +1,7 @@
 import { type ClientHttp2Session, connect as connectHttp2 } from 'node:http2';
 import type { TLSSocket } from 'node:tls';
 import { FlotillaError, messageOf } from '../lib/errors.ts';
+import { serversHeader } from '../resources/names.ts';
 import { type ClientCertificate, dial } from './dial.ts';
 import { firstServer } from './first-server.ts';
 
@@ -15,6 +16,10 @@ export interface ConnectionOptions {
   readonly clientCertificate?: ClientCertificate | (() => ClientCertificate) | undefined;
   /** The name that the servers' certificates must have. Default: the host dialled. */
   readonly tlsName?: string | undefined;
+  /** Called when a server tells of servers that are not among `servers`, with all that it knows. Absent: not asked for. */
+  readonly onServers?: (servers: readonly string[]) => void;
+  /** Called with each sentence that an answer carries for the person who asked (`Warning` headers). */
+  readonly onWarning?: (sentence: string) => void;
   /** For TCP and TLS with one server. Default 3,000. */
   readonly connectTimeoutMs?: number;
   /** A connection is asked for life so often, and given up when not a byte comes for as long again. Default 2,000. */
@@ -49,6 +54,19 @@ export class Connection {
       this.#connecting = undefined;
     });
     return this.#connecting;
+  }
+
+  /** Headers of every request. */
+  get headers(): Readonly<Record<string, string>> {
+    return this.options.onServers ? { [serversHeader]: this.#servers().join(' ') } : {};
+  }
+
+  /** What an answer's headers say beside the answer. */
+  note(headers: Readonly<Record<string, string | string[] | undefined>>): void {
+    const { onServers, onWarning } = this.options;
+    const servers = headers[serversHeader];
+    if (typeof servers === 'string') onServers?.(servers.split(' ').filter((one) => one.startsWith('https://')));
+    if (onWarning) for (const sentence of warningsOf(headers.warning)) onWarning(sentence);
   }
 
   /** A TLS connection of its own, for upgrades of HTTP/1.1. */
@@ -158,4 +176,10 @@ function keepAlive(session: ClientHttp2Session, pingMs: number): void {
   }, pingMs);
   timer.unref();
   session.once('close', () => clearInterval(timer));
+}
+
+/** RFC 9110's old form, `299 - "text"`, once or more in a header; text is UTF-8. */
+function warningsOf(header: string | string[] | undefined): string[] {
+  const text = Buffer.from(Array.isArray(header) ? header.join(', ') : (header ?? ''), 'latin1').toString('utf8');
+  return [...text.matchAll(/299 \S+ "((?:[^"\\]|\\.)*)"/g)].map(([, quoted]) => (quoted ?? '').replace(/\\(.)/g, '$1'));
 }

@@ -90,6 +90,21 @@ export function saveContext(path: string, context: Context, options: { readonly 
   });
 }
 
+const maxServers = 10;
+
+/**
+ * Keeps the servers that one of them told of, those first; ones known before stay, for a day when the others are gone. Nothing
+ * happens when the context is another one by now.
+ */
+export function addServers(path: string, context: Context, servers: readonly string[]): void {
+  const file = readContexts(path);
+  const kept = file.contexts[context.name];
+  if (kept === undefined || kept.caCertificate !== context.caCertificate) return;
+  const all = [...new Set([...servers, ...kept.servers])].slice(0, maxServers);
+  if (all.every((server) => kept.servers.includes(server))) return;
+  writeContexts(path, { ...file, contexts: { ...file.contexts, [context.name]: { ...kept, servers: all } } });
+}
+
 /** True when it was there. When it was the current one, there is no current one any more. */
 export function removeContext(path: string, name: string): boolean {
   const { currentContext, contexts, ...file } = readContexts(path);

@@ -31,7 +31,10 @@ export async function sendRequest(connection: Connection, request: HttpRequest):
     throwIfAborted(request);
     const session = await raceAbort(connection.session(), request);
     try {
-      return await sendOn(session, connection.server, request);
+      const headers = { ...request.headers, ...connection.headers };
+      const answer = await sendOn(session, connection.server, { ...request, headers });
+      connection.note(answer.headers);
+      return answer;
     } catch (error) {
       const isSafe = error instanceof NotProcessed || (request.method === 'GET' && isConnectionLoss(error));
       if (attempt >= 2 || !isSafe) throw error instanceof NotProcessed ? error.failure : error;

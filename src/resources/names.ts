@@ -89,3 +89,6 @@ export const hostLabels = {
 export const nodeUserPrefix = 'system:node:';
 export const nodesGroup = 'system:nodes';
 export const adminGroup = 'system:masters';
+
+/** A request says which servers it knows, URLs separated by spaces; the answer says which there are when it lacks one. */
+export const serversHeader = 'x-flotilla-servers';

@@ -134,6 +134,7 @@ export async function assembleServer(
   });
 
   // Known once the port is; nobody asks earlier.
+  const isShared = typeof options.store === 'object';
   const reached = { urls: advertise, others: (): readonly string[] => [] };
   const serversSeenBy = (socket: TLSSocket): readonly string[] => {
     const own =
@@ -186,6 +187,7 @@ export async function assembleServer(
     }),
     acceptLiveness: liveness.accept,
     nodeMetrics: (context, nodeName, response) => sendNodeMetrics(tunnels, context, nodeName, response),
+    servers: (socket) => (isShared ? serversSeenBy(socket as TLSSocket) : []),
     acceptTunnel: (grid, nodeName, socket) => acceptTunnel({ tunnels, clock, log }, grid, nodeName, socket),
     audit,
     metrics,
@@ -213,7 +215,6 @@ export async function assembleServer(
 
   const address = { host: listen.host, port: listener.address.port };
   const url = localUrl(address);
-  const isShared = typeof options.store === 'object';
   if (isShared) {
     const urls = advertise.length > 0 ? advertise : [guessedUrl(address)];
     const list = await startServerList({ store, serverId, urls, clock, log });

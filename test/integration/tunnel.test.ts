@@ -156,6 +156,7 @@ before(async () => {
       wallMs: () => clock.wallMs(),
     }),
     authorizer: allowAll,
+    servers: () => [],
     hasGrid: (grid) => grid === 'main' || grid === 'system',
     kube: {
       handle: async (context, _request, response, path) => {

@@ -5,7 +5,7 @@ import type { Logger } from '../../lib/log.ts';
 import type { Metrics } from '../../lib/metrics.ts';
 import { ApiError } from '../../resources/api-error.ts';
 import { nodes } from '../../resources/kinds.ts';
-import { nodesGroup, nodeUserPrefix } from '../../resources/names.ts';
+import { nodesGroup, nodeUserPrefix, serversHeader } from '../../resources/names.ts';
 import {
   joinPath,
   livenessPath,
@@ -43,6 +43,8 @@ export interface FrontOptions {
   /** Of a node's agent, through its tunnel. Rejects with ApiError. */
   readonly nodeMetrics: (context: RequestContext, nodeName: string, response: HttpResponse) => Promise<void>;
   readonly acceptTunnel: (grid: string, nodeName: string, socket: Duplex) => void;
+  /** All servers as they are reached; empty: there is only this one. */
+  readonly servers: (socket: Incoming['socket']) => readonly string[];
   readonly audit: AuditSink;
   readonly metrics: Metrics;
   readonly clock?: Clock;
@@ -110,6 +112,7 @@ export function createFront(options: FrontOptions): Front {
   const route = async (incoming: Incoming, request: HttpRequest, response: HttpResponse) => {
     const { context, path } = await admit(incoming, request);
     if (context.user === anonymous) return await kube.handle(context, request, response, path);
+    tellServers(options.servers(incoming.socket), request, response);
     const leave = await gate.enter(context, sortOf(request));
     try {
       await answer(incoming, { context, path }, request, response);
@@ -181,6 +184,14 @@ export function createFront(options: FrontOptions): Front {
       }
     },
   };
+}
+
+/** A client that keeps a list of the servers learns of those that it lacks. */
+function tellServers(servers: readonly string[], request: HttpRequest, response: HttpResponse): void {
+  const header = request.headers[serversHeader];
+  if (typeof header !== 'string') return;
+  const known = new Set(header.split(' '));
+  if (servers.some((url) => !known.has(url))) response.setHeader(serversHeader, servers.join(' '));
 }
 
 function sessionOf(options: FrontOptions, user: User, pathname: string, request: IncomingMessage) {

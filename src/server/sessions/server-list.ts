@@ -19,8 +19,13 @@ export interface ServerListOptions {
 }
 
 const prefix = '/meta/servers/';
-const ttlSeconds = 60;
-const renewMs = 20_000;
+/**
+ * A server that is down for long stays listed for so long: who only knows the one server left must find the others when they
+ * are back and that one goes. Dialling a dead one costs next to nothing.
+ */
+const ttlSeconds = 86_400;
+const renewMs = 3_600_000;
+const renewRetryMs = 30_000;
 const retryMs = 1_000;
 
 /** Resolves when this server is listed and the others have been read. */
@@ -61,10 +66,14 @@ export async function startServerList(options: ServerListOptions): Promise<Serve
   await announce();
   await follow();
   const ended = (async () => {
-    while (!abort.signal.aborted) {
-      await clock.sleep(renewMs, abort.signal).catch(() => {});
+    for (let waitMs = renewMs; !abort.signal.aborted; ) {
+      await clock.sleep(waitMs, abort.signal).catch(() => {});
       if (abort.signal.aborted) break;
-      await announce().catch((error) => log.warn('cannot stay on the list of servers, trying again', { error }));
+      waitMs = renewMs;
+      await announce().catch((error) => {
+        waitMs = renewRetryMs;
+        log.warn('cannot stay on the list of servers, trying again', { error });
+      });
     }
   })();
 
