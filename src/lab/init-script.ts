@@ -13,7 +13,8 @@ export interface Unit {
 
 /**
  * The script that is process 1 of a machine: makes the machine's own view of the file system, then keeps its units running.
- * A unit is held stopped while `/run/lab/<unit>.stop` exists. The shell reaps what is orphaned.
+ * A unit is held stopped while `/run/lab/<unit>.stop` exists; `<unit>.env` on the machine's disk, if there, sets its
+ * environment. The shell reaps what is orphaned.
  */
 export function renderInit(lab: LabLayout, machine: MachineLayout, units: readonly Unit[]): string {
   return `#!/bin/sh
@@ -45,7 +46,7 @@ ${machine.role === 'host' ? hostNetwork : ''}cd /
 unit() { # name, seconds between end and start, file to wait for, command
   while :; do
     if [ -e "/run/lab/$1.stop" ] || { [ -n "$3" ] && [ ! -e "$3" ]; }; then sleep 0.1; continue; fi
-    sh -c "echo \\$\\$ > /run/lab/$1.pid; exec $4" >> "$disk/$1.log" 2>&1 < /dev/null || :
+    sh -c "echo \\$\\$ > /run/lab/$1.pid; [ ! -e $disk/$1.env ] || . $disk/$1.env; exec $4" >> "$disk/$1.log" 2>&1 < /dev/null || :
     rm -f "/run/lab/$1.pid"
     [ -e "/run/lab/$1.stop" ] || sleep "$2"
   done

@@ -1,6 +1,8 @@
+import { globSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { TestLab } from '../e2e/lab.ts';
-import type { Fault } from './faults.ts';
+import type { Fault, Unit } from './faults.ts';
 
 /** Does one fault and undoes it when its time is over or `signal` says so. Never throws: what failed is in the answer. */
 export async function injectFault(lab: TestLab, fault: Fault, signal: AbortSignal): Promise<string | undefined> {
@@ -35,7 +37,7 @@ async function begin(lab: TestLab, fault: Fault): Promise<void> {
     case 'off':
       return lab.change('off', fault.machine);
     case 'clock':
-      throw new Error('no way to move a clock yet');
+      return setClock(lab, fault.machine, fault.unit, fault.byMs);
     case 'container':
       await shell(
         lab,
@@ -56,8 +58,40 @@ async function undo(lab: TestLab, fault: Fault): Promise<void> {
       return lab.change('plug', fault.machine);
     case 'off':
       return lab.change('on', fault.machine);
+    case 'clock':
+      return setClock(lab, fault.machine, fault.unit, 0);
     default:
   }
+}
+
+/** Of Debian's package `faketime`. */
+const fakeTime = globSync('/usr/lib/*/faketime/libfaketime.so.1')[0];
+
+/** Gives programs a wall clock of their own that can be moved while they run, and starts them again with it. */
+export async function prepareClocks(lab: TestLab, machines: Readonly<Record<string, readonly Unit[]>>): Promise<void> {
+  if (fakeTime === undefined) throw new Error('the Debian package faketime is missing');
+  for (const [machine, units] of Object.entries(machines)) {
+    for (const unit of units) {
+      await setClock(lab, machine, unit, 0);
+      const file = `${diskOf(lab, machine)}/${unit}.env`;
+      const clock = `FAKETIME_TIMESTAMP_FILE=${clockFile(lab, machine, unit)} FAKETIME_NO_CACHE=1 DONT_FAKE_MONOTONIC=1`;
+      await writeFile(file, `export LD_PRELOAD=${fakeTime} ${clock}\n`);
+      await signalUnit(lab, machine, unit, 'KILL');
+    }
+  }
+}
+
+async function setClock(lab: TestLab, machine: string, unit: Unit, byMs: number): Promise<void> {
+  const seconds = byMs / 1000;
+  await writeFile(clockFile(lab, machine, unit), `${seconds < 0 ? '' : '+'}${seconds}\n`);
+}
+
+function clockFile(lab: TestLab, machine: string, unit: Unit): string {
+  return `${diskOf(lab, machine)}/${unit}.clock`;
+}
+
+function diskOf(lab: TestLab, machine: string): string {
+  return `/var/lib/flotilla-lab/${lab.name}/${machine}`;
 }
 
 /** A unit that is between its end and its next start needs no signal. */

@@ -1,12 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { readContexts, selectContext } from '../../src/client/contexts.ts';
 import { createHttpClient, type HttpClient } from '../../src/client/http-client.ts';
-import { pods } from '../../src/resources/kinds.ts';
-import { containersOn } from '../e2e/cluster.ts';
+import { oneToOneViolations } from '../e2e/invariants.ts';
 import type { TestLab } from '../e2e/lab.ts';
 import { lost, unfinished } from './check.ts';
 import { describeFault, planFaults, type TimedFault } from './faults.ts';
-import { injectFault } from './inject.ts';
+import { injectFault, prepareClocks } from './inject.ts';
 import { startObserver } from './observe.ts';
 import { createRandom } from './random.ts';
 import { startWorkload } from './workload.ts';
@@ -39,11 +38,15 @@ export interface ChaosReport {
 /** One run on a fresh lab: faults and changes side by side, then calm, then the invariants. */
 export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   const { lab, seed, durationMs, hosts, servers, say = () => {}, calmMs = 30_000 } = options;
+  await prepareClocks(lab, {
+    ...Object.fromEntries(hosts.map((host) => [host, ['agent'] as const])),
+    ...Object.fromEntries(servers.map((server) => [server, ['server'] as const])),
+  });
   const startedMs = performance.now();
   const at = (): string => `${((performance.now() - startedMs) / 1000).toFixed(1).padStart(6)} s`;
   const clients = clientsOf(lab);
   const plan = planFaults(createRandom(seed), {
-    ...{ durationMs, hosts, servers, withEtcd: servers.length > 1, withClock: false },
+    ...{ durationMs, hosts, servers, withEtcd: servers.length > 1, withClock: true },
     meanGapMs: options.meanGapMs ?? 2500,
   });
   const workload = startWorkload({ clients, random: createRandom(seed + 1), deployments: 4, maxReplicas: 6 });
@@ -92,7 +95,7 @@ async function unfinishedOrWhy(
   try {
     const seen = await Promise.all(clients.map((client) => unfinished(client)));
     const open = [...new Set(seen.flat())];
-    return open.length > 0 ? open : await oneToOne(lab, clients[0], hosts);
+    return open.length > 0 ? open : await oneToOneViolations(lab, hosts);
   } catch (error) {
     return [`cannot be read: ${String(error)}`];
   }
@@ -123,19 +126,4 @@ function clientsOf(lab: TestLab): readonly HttpClient[] {
       ...{ userAgent: 'chaos', timeoutMs: 5000 },
     }),
   );
-}
-
-/** Pods in the API and labelled containers on the hosts. */
-async function oneToOne(
-  lab: TestLab,
-  client: HttpClient | undefined,
-  hosts: readonly string[],
-): Promise<readonly string[]> {
-  if (!client) return [];
-  const told = (await client.list(pods)).items.map((pod) => `${pod.metadata.namespace}/${pod.metadata.name} running`);
-  const seen = (await Promise.all(hosts.map((host) => containersOn(lab, host, true)))).flat();
-  return [
-    ...told.filter((one) => !seen.includes(one)).map((one) => `${one} in the API, not on a host`),
-    ...seen.filter((one, index) => !told.includes(one) || seen.indexOf(one) !== index).map((one) => `${one} on a host`),
-  ];
 }
