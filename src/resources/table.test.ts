@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { humanDuration } from './define-kind.ts';
+import type { Kind } from './kind.ts';
 import { allKinds, deployments, endpointSlices, events, nodes, type Pod, pods, services, stacks } from './kinds.ts';
 import { renderTable } from './table.ts';
 
@@ -52,6 +53,86 @@ const rows: readonly (readonly [Pod, string, string, string])[] = [
   [pod({ phase: 'Running' }, { deletionTimestamp: fiveMinutesAgo }), '0/1', 'Terminating', '0'],
   [pod({ phase: 'Running', conditions: lost, ...container(running, { ready: true }) }), '1/1', 'NodeLost', '0'],
 ];
+
+const deleted = { deletionTimestamp: fiveMinutesAgo };
+const gone = { terminated: { exitCode: 0, reason: 'Completed' } };
+const twoContainers = (ready: boolean) => ({
+  phase: 'Running',
+  conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }],
+  containerStatuses: [
+    { name: 'c', image: 'i', imageID: '', ready: false, restartCount: 0, state: gone },
+    { name: 'd', image: 'i', imageID: '', ready: true, restartCount: 0, state: running },
+  ],
+});
+const initStatus = (state: object, more: object = {}) => ({
+  phase: 'Pending',
+  initContainerStatuses: [
+    { name: 'i0', image: 'i', imageID: '', ready: false, restartCount: 0, state: gone },
+    { name: 'i1', image: 'i', imageID: '', ready: false, restartCount: 0, state, ...more },
+  ],
+});
+
+const words: readonly (readonly [string, Pod['status'], object?])[] = [
+  ['Terminating', { phase: 'Running', ...container(running, { ready: true }) }, deleted],
+  ['Completed', { phase: 'Succeeded', ...container(gone) }, deleted],
+  ['Unknown', { phase: 'Running', reason: 'NodeLost' }, deleted],
+  ['NodeLost', { phase: 'Running', reason: 'NodeLost' }],
+  ['Error', { phase: 'Failed', ...container({ terminated: { exitCode: 1, reason: 'Error' } }) }],
+  ['OOMKilled', { phase: 'Running', ...container({ terminated: { exitCode: 137, reason: 'OOMKilled' } }) }],
+  ['ContainerCreating', { phase: 'Pending', ...container({ waiting: { reason: 'ContainerCreating' } }) }],
+  ['ImagePullBackOff', { phase: 'Pending', ...container({ waiting: { reason: 'ImagePullBackOff' } }) }],
+  ['Running', twoContainers(true)],
+  ['NotReady', twoContainers(false)],
+  [
+    'SchedulingGated',
+    { phase: 'Pending', conditions: [{ type: 'PodScheduled', status: 'False', reason: 'SchedulingGated' }] },
+  ],
+  ['Init:1/2', initStatus(running)],
+  ['Init:1/2', initStatus({ waiting: { reason: 'PodInitializing' } })],
+  ['Init:CrashLoopBackOff', initStatus({ waiting: { reason: 'CrashLoopBackOff' } })],
+  ['Init:Error', initStatus({ terminated: { exitCode: 1, reason: 'Error' } })],
+  ['Init:ExitCode:3', initStatus({ terminated: { exitCode: 3 } })],
+  ['Init:Signal:9', initStatus({ terminated: { exitCode: 137, signal: 9 } })],
+  ['Pending', initStatus(gone)],
+];
+
+for (const [word, status, more] of words) {
+  test(`STATUS of a pod is ${word}: ${JSON.stringify(status).slice(0, 70)}`, () => {
+    const object = pod(status, more);
+    object.spec.initContainers = [{ name: 'i0' }, { name: 'i1' }];
+    assert.equal(renderTable(pods, [object], { nowMs }).rows[0]?.cells[2], word);
+  });
+}
+
+/** Kubernetes' columns; those behind | with -o wide only. */
+const columnsOf: Readonly<Record<string, string>> = {
+  Pod: 'Name,Ready,Status,Restarts,Age|IP,Node,Nominated Node,Readiness Gates',
+  Deployment: 'Name,Ready,Up-to-date,Available,Age|Containers,Images,Selector',
+  ReplicaSet: 'Name,Desired,Current,Ready,Age|Containers,Images,Selector',
+  Service: 'Name,Type,Cluster-IP,External-IP,Port(s),Age|Selector',
+  Node: 'Name,Status,Roles,Age,Version|Internal-IP,External-IP,OS-Image,Kernel-Version,Container-Runtime',
+  Event: 'Last Seen,Type,Reason,Object,Message|Subobject,Source,First Seen,Count,Name',
+  Namespace: 'Name,Status,Age|',
+  ConfigMap: 'Name,Data,Age|',
+  Secret: 'Name,Type,Data,Age|',
+  ServiceAccount: 'Name,Secrets,Age|',
+  EndpointSlice: 'Name,AddressType,Ports,Endpoints,Age|',
+  Lease: 'Name,Holder,Age|',
+  PodDisruptionBudget: 'Name,Min Available,Max Unavailable,Allowed Disruptions,Age|',
+  ControllerRevision: 'Name,Controller,Revision,Age|',
+  Role: 'Name,Created At|',
+  ClusterRole: 'Name,Created At|',
+  RoleBinding: 'Name,Role,Age|Users,Groups,ServiceAccounts',
+  ClusterRoleBinding: 'Name,Role,Age|Users,Groups,ServiceAccounts',
+};
+
+test('every kind of Kubernetes has its columns', () => {
+  const names = (kind: Kind, priority: number) =>
+    kind.columns.filter((one) => (one.priority ?? 0) === priority).map((one) => one.name);
+  const kinds = allKinds.filter((kind) => kind.group !== 'flotilla.dev');
+  const found = kinds.map((kind) => [kind.kind, `${names(kind, 0)}|${names(kind, 1)}`]);
+  assert.deepEqual(Object.fromEntries(found), columnsOf);
+});
 
 for (const [object, ready, status, restarts] of rows) {
   test(`a pod that is ${status}, ${ready}`, () => {
@@ -126,6 +207,17 @@ test('cells of other kinds', () => {
     ...['x', 'Ready,SchedulingDisabled', '<none>', '5m', ''],
   ]);
 
+  const status = (one: string | undefined, labels: Record<string, string> = {}) => {
+    const list = one === undefined ? [] : [{ type: 'Ready', status: one }];
+    const object = { ...node, metadata: { ...metadata, labels }, spec: {}, status: { conditions: list } };
+    return renderTable(nodes, [object], { nowMs }).rows[0]?.cells.slice(1, 3);
+  };
+  assert.deepEqual(status('Unknown'), ['NotReady', '<none>'], 'a node that is silent');
+  assert.deepEqual(status('False'), ['NotReady', '<none>']);
+  assert.deepEqual(status(undefined), ['Unknown', '<none>'], 'a node that never spoke');
+  const roles = { 'node-role.kubernetes.io/web': '', 'kubernetes.io/role': 'db', 'node-role.kubernetes.io/db': 'x' };
+  assert.deepEqual(status('True', roles), ['Ready', 'db,web']);
+
   const endpoints = ['1', '2', '3', '4', '5'].map((last) => ({ addresses: [`10.80.0.${last}`] }));
   const slice = { apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', metadata, addressType: 'IPv4', endpoints };
   assert.equal(
@@ -146,7 +238,7 @@ test('cells of other kinds', () => {
     message: 'no\n',
   };
   assert.deepEqual(renderTable(events, [event], { nowMs }).rows[0]?.cells, [
-    ...['5m (x3 over 60m)', 'Warning', 'Failed', 'pod/p', '', '<none>', 'no', '60m', 3, 'x'],
+    ...['5m', 'Warning', 'Failed', 'pod/p', '', '', 'no', '60m', 3, 'x'],
   ]);
 
   const stack = {

@@ -87,7 +87,9 @@ export const deployments = defineKind<Deployment>({
     ageColumn(),
     column('Containers', 'Their names.', (one) => containersOf(one.spec.template), { priority: 1 }),
     column('Images', 'Their images.', (one) => imagesOf(one.spec.template), { priority: 1 }),
-    column('Selector', 'Labels of its pods.', (one) => renderLabelSelector(one.spec.selector), { priority: 1 }),
+    column('Selector', 'Labels of its pods.', (one) => renderLabelSelector(one.spec.selector) || '<none>', {
+      priority: 1,
+    }),
   ],
   prepareForCreate: (one) => ({ ...one, status: {} }),
   validate: (one, errors) => {

@@ -37,7 +37,7 @@ const endpointPort = message(
 
 const maxEndpoints = 1000;
 const maxAddresses = 100;
-const shownEndpoints = 3;
+const maxShown = 3;
 
 export const endpointSlices = defineKind<EndpointSlice>({
   group: 'discovery.k8s.io',
@@ -54,7 +54,9 @@ export const endpointSlices = defineKind<EndpointSlice>({
     nameColumn(),
     column('AddressType', 'Of its addresses.', (slice) => slice.addressType),
     column('Ports', 'Of each endpoint.', (slice) => {
-      return slice.ports?.map((one) => String(one.port ?? '*')).join(',') || '<unset>';
+      return shortList(
+        slice.ports?.map((one) => (one.port === undefined ? (one.name ?? '*') : String(one.port))) ?? [],
+      );
     }),
     column('Endpoints', 'Their addresses.', endpointsText),
     ageColumn(),
@@ -88,9 +90,12 @@ function validateEndpoints({ addressType, endpoints = [] }: EndpointSlice, error
 }
 
 function endpointsText(slice: EndpointSlice): string {
-  const addresses = slice.endpoints?.flatMap((one) => one.addresses) ?? [];
-  if (addresses.length === 0) return '<unset>';
-  const more = addresses.length - shownEndpoints;
-  const shown = addresses.slice(0, shownEndpoints).join(',');
-  return more > 0 ? `${shown} + ${more} more...` : shown;
+  return shortList(slice.endpoints?.flatMap((one) => one.addresses) ?? []);
+}
+
+/** `a,b,c + 2 more...` */
+function shortList(items: readonly string[]): string {
+  const more = items.length - maxShown;
+  const shown = items.slice(0, maxShown).join(',');
+  return more > 0 ? `${shown} + ${more} more...` : shown || '<unset>';
 }

@@ -7,8 +7,6 @@ import { field, message } from '../schema.ts';
 /** How long an event is kept after its newest write. */
 const ttlSeconds = 3600;
 
-const shown = (text: string | undefined) => text || '<none>';
-
 export const events = defineKind<Event>({
   group: '',
   version: 'v1',
@@ -51,7 +49,8 @@ export const events = defineKind<Event>({
     column('Type', 'Normal or Warning.', (event) => event.type ?? ''),
     column('Reason', 'One word for what happened.', (event) => event.reason ?? ''),
     column('Object', 'What it happened to.', (event) => {
-      return `${(event.involvedObject.kind ?? '').toLowerCase()}/${event.involvedObject.name ?? ''}`;
+      const { kind = '', name } = event.involvedObject;
+      return name ? `${kind.toLowerCase()}/${name}` : kind.toLowerCase();
     }),
     column('Subobject', 'Which part of it.', (event) => event.involvedObject.fieldPath ?? '', { priority: 1 }),
     column('Source', 'Who saw it.', sourceOf, { priority: 1 }),
@@ -74,20 +73,18 @@ export const events = defineKind<Event>({
 });
 
 function firstTime(event: Event): string | undefined {
-  return event.firstTimestamp ?? event.eventTime ?? event.metadata.creationTimestamp;
+  return event.firstTimestamp ?? event.eventTime;
 }
 
 function lastSeen(event: Event, nowMs: number): string {
-  const last = ageOf(event.series?.lastObservedTime ?? event.lastTimestamp ?? firstTime(event), nowMs);
-  const count = countOf(event);
-  return count > 1 ? `${last} (x${count} over ${ageOf(firstTime(event), nowMs)})` : last;
+  return ageOf(event.series?.lastObservedTime ?? event.lastTimestamp ?? firstTime(event), nowMs);
 }
 
 function countOf(event: Event): number {
-  return event.series?.count ?? event.count ?? 1;
+  return event.series?.count ?? (event.count || 1);
 }
 
 function sourceOf(event: Event): string {
   const parts = [event.source?.component || event.reportingComponent, event.source?.host || event.reportingInstance];
-  return shown(parts.filter((part) => part).join(', '));
+  return parts.filter((part) => part).join(', ');
 }

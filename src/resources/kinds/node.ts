@@ -101,7 +101,7 @@ export const nodes = defineKind<Node>({
   selectableFields: { 'spec.unschedulable': (node) => String(node.spec.unschedulable ?? false) },
   columns: [
     nameColumn(),
-    column('Status', 'Ready, NotReady or Unknown; SchedulingDisabled while it is drained.', statusOf),
+    column('Status', 'Ready or NotReady; SchedulingDisabled while it is drained.', statusOf),
     column('Roles', 'From its labels node-role.kubernetes.io/….', rolesOf),
     ageColumn(),
     column('Version', 'Of the agent.', (node) => node.status?.nodeInfo?.kubeletVersion ?? ''),
@@ -148,17 +148,17 @@ export const nodes = defineKind<Node>({
 
 function statusOf(node: Node): string {
   const ready = node.status?.conditions?.find((one) => one.type === 'Ready');
-  const word =
-    ready === undefined || ready.status === 'Unknown' ? 'Unknown' : ready.status === 'True' ? 'Ready' : 'NotReady';
+  const word = ready === undefined ? 'Unknown' : ready.status === 'True' ? 'Ready' : 'NotReady';
   return node.spec.unschedulable ? `${word},SchedulingDisabled` : word;
 }
 
 function rolesOf(node: Node): string {
   const prefix = 'node-role.kubernetes.io/';
-  const roles = Object.keys(node.metadata.labels ?? {})
-    .filter((key) => key.startsWith(prefix) && key.length > prefix.length)
-    .map((key) => key.slice(prefix.length));
-  return roles.sort().join(',') || '<none>';
+  const roles = Object.entries(node.metadata.labels ?? {}).flatMap(([key, value]) => {
+    if (key === 'kubernetes.io/role') return value === '' ? [] : [value];
+    return key.startsWith(prefix) && key.length > prefix.length ? [key.slice(prefix.length)] : [];
+  });
+  return [...new Set(roles)].sort().join(',') || '<none>';
 }
 
 function addressOf(node: Node, type: string): string {

@@ -5,7 +5,7 @@ import type { Pod } from '../kinds.ts';
 import { objectMeta } from '../meta.ts';
 import { podDefaults } from '../pod-defaults.ts';
 import { qosClassOf } from '../pod-facts.ts';
-import { podReadyCount, podRestarts, podStatusWord } from '../pod-printer.ts';
+import { podGates, podReadyCount, podRestarts, podStatusWord } from '../pod-printer.ts';
 import { podSpec } from '../pod-spec.ts';
 import { podStatus } from '../pod-status.ts';
 import { field, message } from '../schema.ts';
@@ -57,7 +57,7 @@ export const pods = defineKind<Pod>({
     }),
     column('Node', 'Where it runs.', (pod) => pod.spec.nodeName || '<none>', { priority: 1 }),
     column('Nominated Node', 'Always <none>.', (pod) => pod.status?.nominatedNodeName || '<none>', { priority: 1 }),
-    column('Readiness Gates', 'Always <none>.', () => '<none>', { priority: 1 }),
+    column('Readiness Gates', 'Those that hold, of all.', podGates, { priority: 1 }),
   ],
   prepareForCreate: (pod) => ({ ...pod, status: { phase: 'Pending', qosClass: qosClassOf(pod) } }),
   validateUpdate: (pod, old, errors, options) => {
