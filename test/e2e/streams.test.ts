@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, before, describe, it } from 'node:test';
 import { allKubectlVersions, type KubectlVersion, kubectlProgram } from '../integration/kubectl.ts';
-import { type Ended, eventually, httpGet, run, startLab, type TestLab } from './lab.ts';
+import { bin, type Ended, eventually, httpGet, run, startLab, type TestLab } from './lab.ts';
 
 const webProgram = `
 const http = require('http');
@@ -164,6 +164,86 @@ describe('streams', { timeout: 280_000 }, () => {
     });
   }
 
+  describe('flotilla', () => {
+    const onTerminal = (args: readonly string[], typed: string) =>
+      run(['script', '-qec', `stty rows 33 cols 77; ${[bin, ...args].map(quoted).join(' ')}`, '/dev/null'], {
+        stdin: typed,
+        env: lab.env,
+      });
+
+    it('exec -it: a terminal with a size, and the exit code', async () => {
+      const ended = await onTerminal(['exec', '-it', 'web', '--', 'sh'], 'stty size; echo a$((1+1))b; exit 4\n');
+      assert.match(ended.stdout, /\n33 77\r?\n/);
+      assert.match(ended.stdout, /a2b/);
+      assert.equal(ended.code, 4, ended.stdout);
+    });
+
+    it('attach -i to a shell', async () => {
+      const ended = await onTerminal(['attach', '-i', 'shell'], 'echo own-$((20+3))\nexit\n');
+      assert.match(ended.stdout, /own-23/);
+      assert.equal(ended.code, 0, ended.stdout);
+    });
+
+    it('cp of a file and of a directory, there and back', async () => {
+      const file = join(directory, 'own');
+      const bytes = randomBytes(3_000_000);
+      await writeFile(file, bytes);
+      await lab.flotilla(['cp', file, 'web:/tmp/own-copy']);
+      await lab.flotilla(['cp', 'web:/tmp/own-copy', `${file}-back`]);
+      assert.equal(sha(await readFile(`${file}-back`)), sha(bytes));
+      await lab.flotilla(['exec', 'web', '--', 'sh', '-c', 'mkdir -p /tmp/tree/a && echo x > /tmp/tree/a/b']);
+      await lab.flotilla(['cp', 'web:/tmp/tree', join(directory, 'tree')]);
+      assert.equal(await readFile(join(directory, 'tree/a/b'), 'utf8'), 'x\n');
+      await lab.flotilla(['cp', join(directory, 'tree'), 'web:/tmp/a']);
+      assert.equal(await lab.flotilla(['exec', 'web', '--', 'cat', '/tmp/a/a/b']), 'x\n');
+      const missing = await lab.tryFlotilla(['cp', 'web:/tmp/nothing', directory]);
+      assert.equal(missing.code, 1);
+      assert.match(missing.stderr, /web:\/tmp\/nothing: .*No such file/);
+    });
+
+    it('port-forward: 50 MB both ways, many at once, also to the pod’s own 127.0.0.1', async () => {
+      const { child, ports } = await forward([bin, 'port-forward', 'web', ':8080', ':8081'], 2, lab.env);
+      try {
+        const url = `http://127.0.0.1:${ports[0]}/`;
+        const answers = await Promise.all(Array.from({ length: 20 }, () => httpGet(url)));
+        assert.ok(answers.every(({ body }) => body.startsWith('all ')));
+        assert.match((await httpGet(`http://127.0.0.1:${ports[1]}/`)).body, /^inside /);
+        await largeBothWays(ports[0]!);
+      } finally {
+        await kill(child);
+      }
+    });
+
+    it('logs: merged, --tail, --since, --timestamps, blank lines', async () => {
+      const all = (await lab.flotilla(['logs', 'teller'])).split('\n').filter((line) => !line.startsWith('err'));
+      assert.deepEqual(all.slice(0, 4), ['line 1', '', 'line 2', '']);
+      assert.equal((await lab.flotilla(['logs', 'teller', '--tail', '3'])).split('\n').length, 4);
+      assert.ok(!(await lab.flotilla(['logs', 'teller', '--since', '1s'])).includes('line 1\n'));
+      assert.match(await lab.flotilla(['logs', 'teller', '--tail', '1', '--timestamps']), /^\d{4}-\d\d-\d\dT[\d:.]+Z /);
+      const merged = await lab.flotilla(['logs', 'default', '--tail', '1']);
+      assert.match(merged, /^teller \| /m);
+      assert.match(merged, /^web \| up$/m);
+    });
+
+    it('logs -f: no line lost and none twice when the server is killed', async () => {
+      const { child, lines } = follow([bin, 'logs', '-f', 'teller', '--tail', '1'], lab.env);
+      const told = () => lines.flatMap((line) => /^teller \| line (\d+)$/.exec(line)?.[1] ?? []).map(Number);
+      try {
+        await eventually('lines', async () => told().length > 3);
+        await lab.exec('s1', ['sh', '-c', 'kill -9 $(cat /run/lab/server.pid)']);
+        const before = told().at(-1) ?? 0;
+        await eventually('lines after the server is back', async () => (told().at(-1) ?? 0) > before + 10, 30_000);
+      } finally {
+        await kill(child);
+      }
+      const [first = 0] = told();
+      assert.deepEqual(
+        told(),
+        told().map((_line, index) => first + index),
+      );
+    });
+  });
+
   it('what was opened is closed: 100 commands and connections leave nothing behind', async () => {
     const kubectl = [await kubectlProgram('35'), '--kubeconfig', kubeconfig];
     const count = async (path: string, name: string) => {
@@ -184,6 +264,15 @@ describe('streams', { timeout: 280_000 }, () => {
       'no stream left on the agent but the one that asks',
       async () => (await count('/api/v1/nodes/h1/proxy/metrics', 'flotilla_agent_streams')) <= 1,
     );
+  });
+
+  it('a command on a terminal whose user went away ends; no shell is left', async () => {
+    const argv = [await kubectlProgram('35'), '--kubeconfig', kubeconfig, 'exec', '-t', 'web', '--', 'sleep', '4232'];
+    const { child } = follow(argv);
+    const running = () => lab.flotilla(['exec', 'web', '--', 'sh', '-c', 'ps | grep -c "[s]leep 4232" || :']);
+    await eventually('the command', async () => (await running()).trim() === '1');
+    await kill(child);
+    await eventually('its end', async () => (await running()).trim() === '0');
   });
 
   it('port-forward ends with the pod', async () => {

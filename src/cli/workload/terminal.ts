@@ -1,8 +1,15 @@
+import { spawnSync } from 'node:child_process';
 import type { PodExec } from '../../client/pod-exec.ts';
 
 export interface TerminalFlags {
   readonly interactive?: boolean;
   readonly tty?: boolean;
+}
+
+/** Node's raw mode still makes two characters of a line feed, which moves the cursor of programs that draw. */
+function setRaw(): void {
+  process.stdin.setRawMode(true);
+  spawnSync('stty', ['-opost'], { stdio: ['inherit', 'ignore', 'ignore'] }); // undone together with the raw mode
 }
 
 /** Joins this process' streams, and the size of its terminal, with a command's; gives its exit code. */
@@ -16,7 +23,7 @@ export async function joinTerminal(session: PodExec, flags: TerminalFlags): Prom
     process.stdout.on('resize', resize);
   }
   if (flags.interactive) {
-    if (isTerminal) process.stdin.setRawMode(true);
+    if (isTerminal) setRaw();
     process.stdin.pipe(session.stdin);
   }
   try {

@@ -27,7 +27,7 @@ export interface CommandEvents {
 /** Joins a client with an agent's stream: neither side is read faster than the other takes it. */
 export function relayCommand(
   stream: ClientHttp2Stream,
-  log: Logger,
+  { signal, log }: { readonly signal: AbortSignal; readonly log: Logger },
   open: (events: CommandEvents) => CommandClient,
 ): void {
   const decoder = new FrameDecoder();
@@ -69,7 +69,11 @@ export function relayCommand(
   stream.on('error', () => {}); // its close follows
   stream.on('close', () => {
     client.resume(); // what it still says goes nowhere, but its good-bye must be heard
-    fail('the connection to the node was lost before the command ended');
+    fail(
+      signal.aborted
+        ? 'this server stops: the command goes on without its input'
+        : 'the connection to the node was lost before the command ended',
+    );
   });
 }
 

@@ -63,16 +63,15 @@ export function createPodStreams(options: PodStreamsOptions): PodStreams {
     const protocol = chooseProtocol(request, isSpdy ? spdyCommandProtocols : channelProtocols);
     const stream = await ask(tunnels, context, pod, { method: 'POST', verb, query });
     const giveUp = () => stream.close(constants.NGHTTP2_CANCEL);
-    const commandLog = log.with({ requestId: context.requestId });
+    const relay = { signal: context.signal, log: log.with({ requestId: context.requestId }) };
     if (!isSpdy) {
-      const onOpen = (client: WebSocket) =>
-        relayCommand(stream, commandLog, (events) => websocketCommand(client, events));
+      const onOpen = (client: WebSocket) => relayCommand(stream, relay, (events) => websocketCommand(client, events));
       return webSockets.accept(upgrade, onOpen, giveUp);
     }
     acceptSpdy(upgrade, protocol, context.requestId);
     const opened = await openSpdyCommand({ transport: socket, protocol, asked, clock });
     if (!opened) return giveUp();
-    relayCommand(stream, commandLog, (events) => spdyCommand(opened, events));
+    relayCommand(stream, relay, (events) => spdyCommand(opened, events));
   };
 
   const forward = (context: RequestContext, pod: Pod, upgrade: PodUpgrade) =>

@@ -4,6 +4,7 @@ import { FlotillaError } from '../../../lib/errors.ts';
 import type { AttachOptions, ExecOptions, ExecSession, LogOptions, LogStream } from '../port.ts';
 import { hasTerminal } from './container-json.ts';
 import type { DockerEngine } from './docker-engine.ts';
+import { hangUp } from './hang-up.ts';
 import { TimesInLongLines } from './long-lines.ts';
 import { StreamDemux, type StreamPart } from './stream-demux.ts';
 
@@ -96,7 +97,10 @@ export async function openExec(
     signal,
   );
   const { stdout, stderr, ended } = splitOutput(socket, head, options.tty);
-  const abort = () => socket.destroy();
+  const abort = () => {
+    socket.destroy();
+    if (options.tty) hangUp(engine, containerId, execId).catch(() => {}); // it may have ended meanwhile
+  };
   signal.addEventListener('abort', abort, { once: true });
   void ended.then(() => signal.removeEventListener('abort', abort));
   return {
