@@ -39,7 +39,7 @@ export interface LeadingOptions {
  * are loaded when they are needed first, or at once where it may have to follow another server within half a second.
  */
 export function startLeading(options: LeadingOptions): LeaderElection {
-  const { store, clientOver, versions, identity, liveness, askPeers, grids, log, metrics, clock } = options;
+  const { store, clientOver, versions, identity, liveness, askPeers, grids, cluster, log, metrics, clock } = options;
   const settings = {
     failoverAfterMs: options.failoverAfterMs ?? defaultFailoverAfterMs,
     podRange: options.podRange ?? defaultPodRange,
@@ -60,7 +60,7 @@ export function startLeading(options: LeadingOptions): LeaderElection {
       const own = storeOfTerm(store, term, () => election.stepDown('another server has begun its term'));
       const clientFor = (grid: string) => clientOver(own, grid);
       const { startControllers } = await import('../controllers/start.ts');
-      running = startControllers({ clientFor, grids, liveness, askPeers, settings, log, metrics, clock });
+      running = startControllers({ clientFor, grids, liveness, askPeers, settings, cluster, log, metrics, clock });
     },
     onStopped: async () => {
       await running?.stop();
