@@ -13,6 +13,7 @@ import type { ResourceVersions } from '../registry/resource-version.ts';
 import type { PodIndex } from '../request.ts';
 import type { CachedObject } from './cached-object.ts';
 import { defaultHistoryBounds, type HistoryBounds } from './event-ring.ts';
+import { FreshHead } from './fresh-head.ts';
 import { type CachedPage, KindCache, type PageOptions, type Selection } from './kind-cache.ts';
 import { followStore } from './store-feed.ts';
 import { Watcher } from './watcher.ts';
@@ -34,6 +35,8 @@ export interface WatchCache extends PodIndex {
   readonly revision: number;
   /** The feed from the store runs. */
   readonly isFollowing: boolean;
+  /** The store has not answered for so long: what is here may be as old. Undefined: it does. */
+  readonly silentMs: number | undefined;
   /** Resolves when `revision` has been seen; throws ApiError 504 after the catch-up time. */
   waitFor(revision: number): Promise<void>;
   /** Resolves when the cache is not older than any commit acknowledged before the call, by whatever server. */
@@ -47,6 +50,9 @@ export interface WatchCache extends PodIndex {
   watch(grid: string, kind: Kind, selection: Selection, afterRevision?: number): Watcher;
   stop(): Promise<void>;
 }
+
+/** A head that is not seen after so long was moved by a key that the watch does not show. */
+const barrierAfterMs = 300;
 
 /** Resolves when the cache holds everything. Rejects when the store cannot be read at all. */
 export async function startWatchCache(options: WatchCacheOptions): Promise<WatchCache> {
@@ -67,14 +73,14 @@ class StoreWatchCache implements WatchCache {
   #floor = 0;
   #following = false;
   #trimDueMs = 0;
-  #headInFlight: Promise<number> | undefined;
-  #headNext: Promise<number> | undefined;
+  readonly #head: FreshHead;
   #stopped: Promise<void> = Promise.resolve();
 
   constructor(options: WatchCacheOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.versions = options.codec.versions;
+    this.#head = new FreshHead(options.store, this.#clock);
   }
 
   get revision(): number {
@@ -120,14 +126,21 @@ class StoreWatchCache implements WatchCache {
       };
       const cancel = this.#clock.after(this.#options.catchUpTimeoutMs ?? 5_000, () => {
         this.#waiting = this.#waiting.filter((other) => other !== waiting);
-        reject(laggingCache());
+        reject(laggingCache(this.versions.format(revision), this.versions.format(this.#revision)));
       });
       this.#waiting.push(waiting);
     });
   }
 
   async fresh(): Promise<void> {
-    await this.waitFor(await this.#head());
+    const head = await this.#head.ask();
+    if (head <= this.#revision) return;
+    const cancel = this.#clock.after(barrierAfterMs, () => void this.#head.barrier());
+    await this.waitFor(head).finally(cancel);
+  }
+
+  get silentMs(): number | undefined {
+    return this.#head.silentMs;
   }
 
   get(grid: string, kind: Kind, namespace: string | undefined, name: string): CachedObject | undefined {
@@ -200,27 +213,5 @@ class StoreWatchCache implements WatchCache {
     if (nowMs < this.#trimDueMs) return;
     this.#trimDueMs = nowMs + 60_000;
     for (const cache of this.#caches.values()) cache.trim(nowMs);
-  }
-
-  /** A head asked for before this call may be too old for it; the one asked for next serves all who wait meanwhile. */
-  #head(): Promise<number> {
-    if (!this.#headInFlight) {
-      const asked = this.#options.store.head();
-      this.#headInFlight = asked;
-      const done = () => {
-        this.#headInFlight = undefined;
-      };
-      asked.then(done, done);
-      return asked;
-    }
-    if (!this.#headNext) {
-      const again = () => {
-        this.#headNext = undefined;
-        this.#headInFlight = undefined;
-        return this.#head();
-      };
-      this.#headNext = this.#headInFlight.then(again, again);
-    }
-    return this.#headNext;
   }
 }

@@ -2,10 +2,13 @@
 import type { Kind } from '../../resources/kind.ts';
 import type { Pod } from '../../resources/kinds.ts';
 import type { ServiceAccountTokens } from '../auth/service-account/tokens.ts';
+import type { CachedObject } from '../cache/cached-object.ts';
+import type { WatchCache } from '../cache/watch-cache.ts';
 import { badRequest, methodNotAllowed, notFound } from '../registry/api-errors.ts';
 import type { Call } from '../registry/call.ts';
 import type { Ref, Registry } from '../registry/registry.ts';
 import type { Attributes, Authorizer, PodStreams } from '../request.ts';
+import { applyOne, isApplyRequest } from './apply-one.ts';
 import { admission, type ObjectRoute, requireAllowed } from './authorize.ts';
 import { deleteMany } from './delete-many.ts';
 import { evictOne } from './evict-one.ts';
@@ -16,18 +19,7 @@ import { negotiate } from './negotiate.ts';
 import { readPage } from './read-page.ts';
 import { requestToken } from './token-request.ts';
 import { sendWatch, type WatchDependencies } from './watch.ts';
-import {
-  applyOne,
-  bindOne,
-  createOne,
-  deleteOne,
-  isApplyRequest,
-  patchOne,
-  refuseMethod,
-  scaleOne,
-  updateOne,
-  type Write,
-} from './write.ts';
+import { bindOne, createOne, deleteOne, patchOne, refuseMethod, scaleOne, updateOne, type Write } from './write.ts';
 import { parseWriteOptions } from './write-options.ts';
 
 export interface ObjectDependencies extends WatchDependencies {
@@ -95,6 +87,7 @@ async function readMany(
 ): Promise<void> {
   const { cache } = dependencies;
   const options = parseListOptions(kind, exchange.query, cache, namespace);
+  if (options.isWatch || options.revision === 0) warnOfAge(exchange, cache);
   if (options.isWatch) return await sendWatch(exchange, dependencies, kind, options);
   negotiate(`${exchange.request.headers.accept ?? ''}`);
   await sendList(exchange, cache, kind, await readPage(dependencies, exchange.context.grid, kind, options));
@@ -105,7 +98,10 @@ async function handleObject(write: Write, dependencies: ObjectDependencies, ref:
   switch (exchange.request.method) {
     case 'GET':
     case 'HEAD': {
-      const { object, json } = await registry.get(call, kind, ref);
+      const { object, json } =
+        exchange.query.get('resourceVersion') === '0'
+          ? knownObject(exchange, dependencies.cache, kind, ref)
+          : await registry.get(call, kind, ref);
       const isPlain = negotiate(`${exchange.request.headers.accept ?? ''}`).form === 'Object';
       return isPlain ? await sendText(exchange, [json]) : await sendObject(exchange, kind, object);
     }
@@ -120,6 +116,21 @@ async function handleObject(write: Write, dependencies: ObjectDependencies, ref:
     default:
       return refuseMethod(exchange.request.method);
   }
+}
+
+/** As this server has it, whether or not the store can be asked. */
+function knownObject(exchange: Exchange, cache: WatchCache, kind: Kind, ref: Ref): CachedObject {
+  warnOfAge(exchange, cache);
+  const found = cache.get(exchange.context.grid, kind, ref.namespace, ref.name);
+  if (!found) throw notFound(kind, ref.name);
+  return found;
+}
+
+/** Who reads what is at hand is told when it may be old. */
+function warnOfAge(exchange: Exchange, cache: WatchCache): void {
+  if (cache.silentMs === undefined) return;
+  const seconds = Math.ceil(cache.silentMs / 1000);
+  exchange.warnings.push(`the store does not answer: this is what the server knew ${seconds} s ago`);
 }
 
 /** Who applies what is not there makes it, and must be allowed to. */

@@ -23,7 +23,12 @@ export function conflict(kind: Kind, name: string, why: string = staleMessage): 
   return new ApiError({ code: 409, reason: 'Conflict', message, details: details(kind, name) });
 }
 
-export function forbidden(kind: Pick<Kind, 'group' | 'plural'>, name: string | undefined, why: string, cause?: string): ApiError {
+export function forbidden(
+  kind: Pick<Kind, 'group' | 'plural'>,
+  name: string | undefined,
+  why: string,
+  cause?: string,
+): ApiError {
   const object = name === undefined || name === '' ? '' : ` "${name}"`;
   const causes = cause === undefined ? {} : { causes: [{ reason: cause, message: why }] };
   return new ApiError({
@@ -87,12 +92,12 @@ export function invalidField(
   });
 }
 
-/** A version from the future, or a cache that lags: the caller may ask again. */
-export function laggingCache(): ApiError {
+/** A version from the future, or a cache that lags behind the store: the caller may ask again. */
+export function laggingCache(asked: string, current: string): ApiError {
   return new ApiError({
     code: 504,
     reason: 'Timeout',
-    message: 'Too large resource version, or the cache of this server lags behind the store',
+    message: `Timeout: Too large resource version: ${asked}, current: ${current}`,
     details: {
       retryAfterSeconds: 1,
       causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }],
@@ -114,7 +119,9 @@ export function asApiError(thrown: unknown): ApiError | undefined {
   if (thrown.code === 'StoreLimit') {
     return new ApiError({ code: 413, reason: 'RequestEntityTooLarge', message: thrown.message });
   }
-  if (thrown.code === 'StoreUnavailable' || thrown.code === 'Unavailable') return serviceUnavailable(thrown.message);
+  if (thrown.code === 'StoreUnavailable' || thrown.code === 'Unavailable') {
+    return serviceUnavailable(thrown.hint === undefined ? thrown.message : `${thrown.message}; ${thrown.hint}`);
+  }
   return undefined;
 }
 
