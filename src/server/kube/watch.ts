@@ -35,7 +35,7 @@ export async function sendWatch(
   const render = renderer(exchange, kind);
   await catchUp(cache, options.revision);
   const bookmarks = options.hasBookmarks
-    ? (revision: number, isEnd: boolean) => bookmark(kind, cache, revision, isEnd)
+    ? (revision: number, isEnd: boolean) => bookmark(exchange, kind, cache.versions.format(revision), isEnd)
     : undefined;
   let watcher: Watcher;
   try {
@@ -99,10 +99,17 @@ function renderer(exchange: Exchange, kind: Kind): (seen: Seen) => Buffer | stri
   };
 }
 
-function bookmark(kind: Kind, cache: WatchCache, revision: number, isInitialEnd: boolean): string {
+/** In the form of the events beside it. */
+function bookmark(exchange: Exchange, kind: Kind, resourceVersion: string, isInitialEnd: boolean): string {
+  const answer = negotiate(`${exchange.request.headers.accept ?? ''}`);
   const annotations = isInitialEnd ? { annotations: { 'k8s.io/initial-events-end': 'true' } } : {};
-  const metadata = { resourceVersion: cache.versions.format(revision), creationTimestamp: null, ...annotations };
-  return watchLine('BOOKMARK', JSON.stringify({ kind: kind.kind, apiVersion: apiVersionOf(kind), metadata }));
+  const metadata = { resourceVersion, creationTimestamp: null, ...annotations };
+  const isPlain = answer.form === 'Object';
+  const type = isPlain
+    ? { kind: kind.kind, apiVersion: apiVersionOf(kind) }
+    : { kind: answer.form, apiVersion: `meta.k8s.io/${answer.version}` };
+  const table = answer.form === 'Table' ? { columnDefinitions: null, rows: [] } : {};
+  return watchLine('BOOKMARK', JSON.stringify({ ...type, metadata, ...table }));
 }
 
 function errorLine(error: ApiError): string {

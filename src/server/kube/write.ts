@@ -1,16 +1,17 @@
 import { bindingBody, scaleBody } from '../../resources/bodies.ts';
-import { type Decodable, decodeValue, type Strictness } from '../../resources/decode.ts';
-import { isObject } from '../../resources/json.ts';
-import { apiVersionOf, type Kind } from '../../resources/kind.ts';
+import type { Decodable, Strictness } from '../../resources/decode.ts';
+import { invalid, invalidError } from '../../resources/field-errors.ts';
+import type { Kind } from '../../resources/kind.ts';
+import { leases, podDisruptionBudgets } from '../../resources/kinds.ts';
 import type { ApiObject } from '../../resources/object.ts';
 import { warningsOf } from '../../resources/warnings.ts';
 import { badRequest, methodNotAllowed, unsupportedMediaType } from '../registry/api-errors.ts';
-import type { AppliedObject } from '../registry/apply.ts';
 import type { Call } from '../registry/call.ts';
 import type { Ref, Registry } from '../registry/registry.ts';
+import { applyScale, isApplyRequest } from './apply-one.ts';
 import { deleteOptionsOf, dryIf } from './delete-options.ts';
 import type { Exchange } from './exchange.ts';
-import { decodeBody, mediaType, parseApplyBody, parseJsonPatch, readBody } from './request-body.ts';
+import { decodeBody, mediaType, parseJsonPatch, readBody } from './request-body.ts';
 import { applyMediaType } from './write-options.ts';
 
 /** A write, understood but for its body. */
@@ -29,9 +30,18 @@ export async function createOne(write: Write): Promise<ApiObject> {
   return warned(write, await write.registry.create(write.call, write.kind, object));
 }
 
+/** Replaced by who has seen the newest state, or by nobody; the others take what comes. */
+const withoutBlindUpdate: readonly Kind[] = [leases, podDisruptionBudgets];
+
 export async function updateOne(write: Write, ref: Ref, part?: 'status' | 'finalize'): Promise<ApiObject> {
   const object = await objectFromBody(write, write.kind);
   object.metadata.name ||= ref.name;
+  const needsVersion = part === undefined && withoutBlindUpdate.includes(write.kind);
+  if (needsVersion && !object.metadata.resourceVersion) {
+    throw invalidError(write.kind, ref.name, [
+      invalid('metadata.resourceVersion', 0, 'must be specified for an update'),
+    ]);
+  }
   return warned(write, await write.registry.update(write.call, write.kind, ref, object, part));
 }
 
@@ -41,52 +51,9 @@ export async function patchOne(write: Write, ref: Ref, part?: 'status' | 'finali
   return warned(write, await write.registry.patch(write.call, write.kind, ref, { ...patch, strictness, part }));
 }
 
-/** Whether the request is a server-side apply. */
-export function isApplyRequest({ request }: Exchange): boolean {
-  return request.method === 'PATCH' && mediaType(request) === applyMediaType;
-}
-
-/** Makes or changes an object as its body states. Throws ApiError 400 for fields that no table has, whatever is asked. */
-export async function applyOne(write: Write, ref: Ref, part?: 'status'): Promise<AppliedObject> {
-  const { kind, registry, call, isForced } = write;
-  const config = await configFromBody(write, ref);
-  const applied = await registry.apply(call, kind, { part, config, isForced });
-  warned(write, applied.object);
-  return applied;
-}
-
-async function configFromBody(write: Write, ref: Ref): Promise<ApiObject> {
-  const { kind, strictness, call } = write;
-  const { value, problems } = parseApplyBody(await readBody(write.exchange.request));
-  if (problems.length > 0 && strictness === 'Strict') {
-    throw badRequest(`error strict decoding YAML: ${problems.join(', ')}`);
-  }
-  if (strictness === 'Warn') for (const sentence of problems) call.warn?.(sentence);
-  const sent = (isObject(value) ? value : {}) as { apiVersion?: unknown };
-  const version = apiVersionOf(kind);
-  if (sent.apiVersion !== version) {
-    throw badRequest(
-      `Incorrect version specified in apply patch. Specified patch version: ${String(sent.apiVersion ?? '')}, expected: ${version}`,
-    );
-  }
-  const { object, warnings } = decodeValue<ApiObject>(kind, value, { strictness: 'Warn' });
-  const { metadata } = object;
-  const name = metadata.name || ref.name;
-  if (name !== ref.name) {
-    throw badRequest(`the name of the object (${name}) does not match the name on the URL (${ref.name})`);
-  }
-  const config = inNamespace(write, { ...object, metadata: { ...metadata, name } });
-  const [unknown] = warnings;
-  if (unknown !== undefined) {
-    const where = `${config.metadata.namespace ?? ''}/${name}; ${version.includes('/') ? '' : '/'}${version}, Kind=${kind.kind}`;
-    const path = unknown.replace(/^unknown field "(.*)"$/, '.$1');
-    throw badRequest(`failed to create typed patch object (${where}): ${path}: field not declared in schema`);
-  }
-  return config;
-}
-
 export async function scaleOne(write: Write, ref: Ref, method: string): Promise<object> {
   const { registry, call, kind, exchange } = write;
+  if (isApplyRequest(exchange)) return await applyScale(write, ref);
   if (method === 'PATCH') return await registry.changeScale(call, kind, ref, await patchFromBody(write));
   const body = await readBody(exchange.request);
   const decoded = decodeBody(scaleBody, body, mediaType(exchange.request), write.strictness);
@@ -127,8 +94,8 @@ async function objectFromBody(write: Write, decodable: Decodable): Promise<ApiOb
   return inNamespace(write, decoded.object);
 }
 
-/** The path says where an object is; the body may say the same, or nothing. */
-function inNamespace(write: Write, object: ApiObject): ApiObject {
+/** The path says where an object is; the body may say the same, or nothing. Throws ApiError 400. */
+export function inNamespace(write: Write, object: ApiObject): ApiObject {
   if (!write.kind.namespaced) return object;
   const sent = object.metadata.namespace;
   if (sent && write.namespace !== undefined && sent !== write.namespace) {
@@ -157,7 +124,7 @@ async function patchFromBody({ exchange, kind }: Write) {
 }
 
 /** What is understood but works in another way than elsewhere is said. */
-function warned(write: Write, object: ApiObject): ApiObject {
+export function warned(write: Write, object: ApiObject): ApiObject {
   for (const sentence of warningsOf(write.kind, object)) write.call.warn?.(sentence);
   return object;
 }

@@ -23,7 +23,7 @@ import { isSame } from './server-fields.ts';
 import { changeObject, type Part } from './update.ts';
 
 export interface ApplyRequest {
-  readonly part?: 'status' | undefined;
+  readonly part?: 'status' | 'scale' | undefined;
   /** Decoded; its name and namespace are those of the path. */
   readonly config: ApiObject;
   readonly isForced: boolean;
@@ -88,6 +88,10 @@ function withoutOthersParts(kind: Kind, part: Part, config: ApiObject): ApiObjec
     const { name, namespace, uid, resourceVersion } = metadata;
     const identity = { name, ...given({ namespace, uid, resourceVersion }) };
     return { apiVersion, kind: config.kind, metadata: identity, ...given({ status }) };
+  }
+  if (part === 'scale') {
+    const { apiVersion, metadata, spec } = config as ApiObject & { spec?: { replicas?: number } };
+    return { apiVersion, kind: config.kind, metadata, ...given({ spec: spec && given({ replicas: spec.replicas }) }) };
   }
   const rest: ApiObject & { status?: unknown; spec?: unknown } = { ...config };
   if (hasSubresource(kind, 'status')) delete rest.status;
