@@ -6,19 +6,25 @@ import type { Fault, Unit } from './faults.ts';
 
 /** Does one fault and undoes it when its time is over or `signal` says so. Never throws: what failed is in the answer. */
 export async function injectFault(lab: TestLab, fault: Fault, signal: AbortSignal): Promise<string | undefined> {
-  try {
-    await begin(lab, fault);
-  } catch (error) {
-    return `not done: ${String(error)}`;
-  }
+  const failure = await persist(() => begin(lab, fault));
+  if (failure !== undefined) return `not done: ${failure}`;
   if (!('forMs' in fault)) return undefined;
   await delay(fault.forMs, undefined, { signal }).catch(() => {});
+  const left = await persist(() => undo(lab, fault));
+  return left === undefined ? undefined : `not undone: ${left}`;
+}
+
+/** Other faults may be changing the lab at the same moment: one change after the other. */
+async function persist(act: () => Promise<void>): Promise<string | undefined> {
   for (let attempt = 1; ; attempt++) {
     try {
-      await undo(lab, fault);
+      await act();
       return undefined;
     } catch (error) {
-      if (attempt === 5) return `not undone: ${String(error)}`;
+      const failure = String(error);
+      if (/ is (off|on already)/.test(failure)) return undefined; // as another fault left it
+      if (attempt === 20) return failure;
+      await delay(250);
     }
   }
 }
