@@ -39,18 +39,16 @@ export async function readPage(source: PageSource, grid: string, kind: Kind, opt
   const exact = token?.revision === nowRevision ? undefined : (token?.revision ?? exactRevision(options));
   await catchUp(cache, exact ?? (token ? undefined : options.revision));
   const revision = exact ?? cache.revision;
-  const all = cache.list(grid, kind, selection, revision);
-  if (!all) {
-    const past = await registry.listPast({ grid }, kind, selection, { revision, after: token?.after, limit });
-    if (past) return { revision, items: past.items, ...(past.more ? next(revision, past.items) : {}) };
-    if (token) throw expiredToken(token.after);
-    throw expired(cache.versions.format(revision), cache.versions.format(cache.revision));
+  const page = cache.page(grid, kind, selection, revision, { after: token?.after, limit });
+  if (page) {
+    const { items, hasMore, keysLeft } = page;
+    const count = options.hasSelectors ? {} : { remainingItemCount: keysLeft };
+    return { revision, items, ...(hasMore ? { ...next(revision, items), ...count } : {}) };
   }
-  const rest = token ? all.slice(firstAfter(all, token.after)) : all;
-  if (limit === 0 || rest.length <= limit) return { revision, items: rest };
-  const items = rest.slice(0, limit);
-  const count = options.hasSelectors ? {} : { remainingItemCount: rest.length - items.length };
-  return { revision, items, ...next(revision, items), ...count };
+  const past = await registry.listPast({ grid }, kind, selection, { revision, after: token?.after, limit });
+  if (past) return { revision, items: past.items, ...(past.more ? next(revision, past.items) : {}) };
+  if (token) throw expiredToken(token.after);
+  throw expired(cache.versions.format(revision), cache.versions.format(cache.revision));
 }
 
 /** A limit with a version begins a list at that very version, as clients from before `resourceVersionMatch` expect. */
@@ -63,18 +61,6 @@ function exactRevision({ match, revision, limit }: ListOptions): number | undefi
 export async function catchUp(cache: WatchCache, revision: number | undefined): Promise<void> {
   if (revision === undefined) await cache.fresh();
   else if (revision > 0) await cache.waitFor(revision);
-}
-
-/** Position of the first item behind a key; items are in key order. */
-function firstAfter(items: readonly CachedObject[], key: string): number {
-  let low = 0;
-  let high = items.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (items[middle]!.key <= key) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
 
 function next(revision: number, items: readonly CachedObject[]): { continue: string } {
