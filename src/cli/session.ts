@@ -25,6 +25,7 @@ export async function withSession<T>(command: Command, use: (session: Session) =
     grid: flags.grid ?? context.grid,
     userAgent: 'flotilla (command line)',
     requestId,
+    readsKnown: true,
     onServers: (servers) => learnServers(path, context, servers),
     onWarning: warnOnce(),
   });

@@ -4,6 +4,7 @@ import type { TokenRequest, TokenRequestSpec, TokenRequestStatus } from 'kuberne
 import { apiVersionOf, type Kind } from '../resources/kind.ts';
 import { pods, serviceAccounts } from '../resources/kinds.ts';
 import type { ApiObject } from '../resources/object.ts';
+import { ApiError } from './api-error.ts';
 import type { CallOptions, Client, ListOptions, ObjectList, WatchEvent, WatchOptions } from './client.ts';
 import { Connection, type ConnectionOptions } from './connection.ts';
 import { type HttpAnswer, sendRequest } from './http-request.ts';
@@ -21,6 +22,8 @@ export interface HttpClientOptions extends ConnectionOptions {
   readonly userAgent: string;
   /** Of every call that gives none. Default: a new one each. */
   readonly requestId?: string;
+  /** While the store does not answer, reads give what the server has at hand, with a warning; else they fail. */
+  readonly readsKnown?: boolean;
   /** For each call that is no watch, log or exec. Default 30,000. */
   readonly timeoutMs?: number;
   /** A watch that brings nothing, not even a bookmark, for so long is given up. Default 180,000. */
@@ -176,9 +179,11 @@ function clientOver(connection: Connection, options: HttpClientOptions): HttpCli
     forGrid: (other) => clientOver(connection, { ...options, grid: other }),
     close: () => connection.close(),
     watch,
-    get: (kind, ref, more) => call('GET', pathOf({ grid, kind, ...ref }), more),
+    get: (kind, ref, more) =>
+      freshOrKnown((query) => call('GET', pathOf({ grid, kind, ...ref, query }), more), options.readsKnown),
     list: async <T extends ApiObject>(kind: Kind<T>, more: ListOptions = {}): Promise<ObjectList<T>> => {
-      const list = await call<WireList<T>>('GET', listPath(kind, more), more);
+      const read = (query: Query) => call<WireList<T>>('GET', listPath(kind, more, query), more);
+      const list = await freshOrKnown(read, options.readsKnown && more.resourceVersion === undefined);
       const items = list.items ?? [];
       for (const item of items) {
         item.apiVersion ??= apiVersionOf(kind); // items of a list need not carry them
@@ -211,4 +216,14 @@ function clientOver(connection: Connection, options: HttpClientOptions): HttpCli
       await call('DELETE', pathOf({ grid, kind, ...ref }), more, deleteBodyOf(more));
     },
   };
+}
+
+async function freshOrKnown<T>(read: (query: Query) => Promise<T>, mayBeOld: boolean | undefined): Promise<T> {
+  try {
+    return await read({});
+  } catch (error) {
+    const isStoreSilent = error instanceof ApiError && (error.status.code === 503 || error.status.code === 504);
+    if (!mayBeOld || !isStoreSilent) throw error;
+    return await read({ resourceVersion: '0' });
+  }
 }

@@ -1,9 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { FlotillaError, messageOf } from '../lib/errors.ts';
 import { createPinoLogger } from '../lib/pino-logger.ts';
+import type { EtcdTls } from '../store/etcd.ts';
 import type { Store } from '../store/port.ts';
 import { type AssembledServer, assembleServer, type OpenStoreOptions } from './assemble.ts';
-import type { ServerOptions } from './options.ts';
+import type { EtcdChoice, ServerOptions } from './options.ts';
 
 export type { ServerOptions } from './options.ts';
 
@@ -51,10 +53,10 @@ export async function runServer(options: ServerOptions): Promise<void> {
   await server.stop();
 }
 
-/** Only the store in use is loaded: the others would cost memory. */
 /** Every server asks for it; what is compacted already costs nothing. */
 const etcdCompactEveryMs = 300_000;
 
+/** Only the store in use is loaded: the others would cost memory. */
 async function openChosenStore(choice: ServerOptions['store'], options: OpenStoreOptions): Promise<Store> {
   const { dataDirectory, metrics, log } = options;
   if (choice === 'memory') {
@@ -66,7 +68,31 @@ async function openChosenStore(choice: ServerOptions['store'], options: OpenStor
     return await openSqliteStore({ path: join(dataDirectory, 'store.db'), metrics, log });
   }
   const { openEtcdStore } = await import('../store/etcd.ts');
-  return await openEtcdStore({ endpoints: choice.etcd, compactEveryMs: etcdCompactEveryMs, metrics, log });
+  const tls = await readStoreTls(choice);
+  return await openEtcdStore({
+    endpoints: choice.etcd,
+    compactEveryMs: etcdCompactEveryMs,
+    metrics,
+    log,
+    ...(tls ? { tls } : {}),
+  });
+}
+
+async function readStoreTls({ caFile, certFile, keyFile }: EtcdChoice): Promise<EtcdTls | undefined> {
+  const read = async (option: string, file: string | undefined) => {
+    if (file === undefined) return undefined;
+    try {
+      return await readFile(file);
+    } catch (cause) {
+      throw new FlotillaError('BadFile', `${option} ${file}: ${messageOf(cause)}`, { cause });
+    }
+  };
+  const [ca, cert, key] = await Promise.all([
+    read('--store-ca', caFile),
+    read('--store-cert', certFile),
+    read('--store-key', keyFile),
+  ]);
+  return ca && { ca, ...(cert && key ? { cert, key } : {}) };
 }
 
 async function packageVersion(): Promise<string> {

@@ -3,6 +3,16 @@ import { networkInterfaces } from 'node:os';
 import { FlotillaError } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
 
+/** An etcd that several servers share. */
+export interface EtcdChoice {
+  /** URLs of its members, all `http://` or all `https://`; the nearest first. */
+  readonly etcd: readonly string[];
+  /** PEM files, read at each start: whom to trust, and what to show. */
+  readonly caFile?: string;
+  readonly certFile?: string;
+  readonly keyFile?: string;
+}
+
 /** What `flotilla server` is told. */
 export interface ServerOptions {
   /** Everything this server keeps; made when missing, for its owner only. */
@@ -14,7 +24,7 @@ export interface ServerOptions {
   /** Names and addresses for the certificate besides the machine's own and those of `advertise`. */
   readonly hosts?: readonly string[];
   /** Default `sqlite`: a file in the data directory. */
-  readonly store?: 'sqlite' | 'memory' | { readonly etcd: readonly string[] };
+  readonly store?: 'sqlite' | 'memory' | EtcdChoice;
   /** Default `<data>/identity`. Several servers on one etcd need the same contents. */
   readonly identityDirectory?: string;
   /** Of a new cluster: a node silent for so long is lost. Later the Grid object says so. Default 10,000. */

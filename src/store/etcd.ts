@@ -22,13 +22,20 @@ import {
   type WatchOptions,
 } from './port.ts';
 
+/** PEM. */
+export interface EtcdTls {
+  readonly ca: Buffer;
+  /** Both or none: what this client shows. */
+  readonly key?: Buffer;
+  readonly cert?: Buffer;
+}
+
 export interface EtcdStoreOptions {
   /** Such as `https://10.0.0.1:2379`; all `http://` or all `https://`. */
   readonly endpoints: readonly string[];
   /** What all our keys start with, so that an etcd can be shared. Default `/flotilla`. */
   readonly prefix?: string;
-  /** PEM. */
-  readonly tls?: { readonly ca: Buffer; readonly key?: Buffer; readonly cert?: Buffer };
+  readonly tls?: EtcdTls;
   readonly auth?: { readonly username: string; readonly password: string };
   readonly metrics?: Metrics;
   readonly log?: Logger;
@@ -316,7 +323,7 @@ function futureCompaction(): FlotillaError {
   return new FlotillaError('Invalid', 'cannot compact up to a revision that is in the future');
 }
 
-function credentialsOf(tls: NonNullable<EtcdStoreOptions['tls']>) {
+function credentialsOf(tls: EtcdTls) {
   return {
     rootCertificate: tls.ca,
     ...(tls.key ? { privateKey: tls.key } : {}),

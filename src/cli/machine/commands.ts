@@ -37,6 +37,9 @@ function addServer(program: Command): void {
     .option('--listen <host:port>', 'where the API listens', '0.0.0.0:7443')
     .option('--advertise <url>', 'how others reach this server; may be repeated', collect, [])
     .option('--store <store>', 'sqlite, or the URL of an etcd member; may be repeated', collect, [])
+    .option('--store-ca <file>', "the authority of etcd's certificates, PEM")
+    .option('--store-cert <file>', 'the certificate that this server shows to etcd, PEM')
+    .option('--store-key <file>', 'its key, PEM')
     .option('--identity <directory>', "the cluster's identity (default: identity below the data directory)")
     .option('--failover-after <duration>', 'in a new cluster: what a silent node ran is replaced after so long', '10s')
     .option('--pod-range <cidr>', 'addresses of all pods', '10.80.0.0/12')
@@ -47,7 +50,7 @@ function addServer(program: Command): void {
         dataDirectory: flags.data,
         listen: flags.listen,
         advertise: flags.advertise,
-        store: storeOf(flags.store),
+        store: storeOf(flags),
         ...(flags.identity === undefined ? {} : { identityDirectory: flags.identity }),
         failoverAfterMs: parseDurationMs(flags.failoverAfter, '--failover-after'),
         podRange: flags.podRange,
@@ -94,6 +97,9 @@ interface ServerFlags {
   readonly listen: string;
   readonly advertise: readonly string[];
   readonly store: readonly string[];
+  readonly storeCa?: string;
+  readonly storeCert?: string;
+  readonly storeKey?: string;
   readonly identity?: string;
   readonly failoverAfter: string;
   readonly podRange: string;
@@ -123,13 +129,51 @@ function countOf(text: string): number {
   });
 }
 
-function storeOf(values: readonly string[]): 'sqlite' | { readonly etcd: readonly string[] } {
-  if (values.length === 0 || (values.length === 1 && values[0] === 'sqlite')) return 'sqlite';
-  const wrong = values.find((value) => !/^https?:\/\//.test(value));
-  if (wrong !== undefined) {
-    throw new FlotillaError('BadUsage', `--store "${wrong}" is neither sqlite nor the URL of an etcd member`, {
-      hint: '--store http://10.0.0.1:2379',
-    });
+type StoreFlags = Pick<ServerFlags, 'store' | 'storeCa' | 'storeCert' | 'storeKey'>;
+
+/** As the server takes it; see there. */
+interface EtcdChoice {
+  readonly etcd: readonly string[];
+  readonly caFile?: string;
+  readonly certFile?: string;
+  readonly keyFile?: string;
+}
+
+/** Throws BadUsage when the options do not go together. */
+export function storeOf({ store, storeCa, storeCert, storeKey }: StoreFlags): 'sqlite' | EtcdChoice {
+  const hasFiles = [storeCa, storeCert, storeKey].some((file) => file !== undefined);
+  if (store.length === 0 || (store.length === 1 && store[0] === 'sqlite')) {
+    if (hasFiles) throw badStore('--store-ca, --store-cert and --store-key are for an etcd', httpsExample);
+    return 'sqlite';
   }
-  return { etcd: values };
+  const wrong = store.find((value) => !/^https?:\/\//.test(value));
+  if (wrong !== undefined) {
+    throw badStore(
+      `--store "${wrong}" is neither sqlite nor the URL of an etcd member`,
+      '--store http://10.0.0.1:2379',
+    );
+  }
+  const secure = store.filter((value) => value.startsWith('https:'));
+  if (secure.length > 0 && secure.length < store.length) {
+    throw badStore('--store: some members with https:// and some with http://', 'write all of them alike');
+  }
+  if (secure.length === 0 && hasFiles) throw badStore('--store-ca needs https:// members', httpsExample);
+  if (secure.length > 0 && storeCa === undefined) {
+    throw badStore('--store https:// needs --store-ca', `${httpsExample} --store-ca ca.crt`);
+  }
+  if ((storeCert === undefined) !== (storeKey === undefined)) {
+    throw badStore('--store-cert and --store-key belong together', 'give both');
+  }
+  return {
+    etcd: store,
+    ...(storeCa === undefined ? {} : { caFile: storeCa }),
+    ...(storeCert === undefined ? {} : { certFile: storeCert }),
+    ...(storeKey === undefined ? {} : { keyFile: storeKey }),
+  };
+}
+
+const httpsExample = '--store https://10.0.0.1:2379';
+
+function badStore(message: string, hint: string): FlotillaError {
+  return new FlotillaError('BadUsage', message, { hint });
 }
