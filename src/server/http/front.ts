@@ -29,6 +29,7 @@ import type {
 import type { AgentEndpoints } from './agent-endpoints.ts';
 import { joinUserPrefix } from './agent-endpoints.ts';
 import { type GridPath, splitGridPath } from './grid-path.ts';
+import { isLong } from './is-long.ts';
 import type { Incoming } from './listener.ts';
 import { createRequestGate, type RequestSort } from './request-gate.ts';
 import { writeStatus, writeStatusToSocket } from './write-status.ts';
@@ -115,7 +116,7 @@ export function createFront(options: FrontOptions): Front {
     tellServers(options.servers(incoming.socket), request, response);
     const leave = await gate.enter(context, sortOf(request));
     try {
-      await answer(incoming, { context, path }, request, response);
+      if (!incoming.signal.aborted) await answer(incoming, { context, path }, request, response);
     } finally {
       leave();
     }
@@ -226,7 +227,7 @@ function shown(url: string | undefined): string {
 }
 
 function sortOf({ url, method }: HttpRequest): RequestSort {
-  if (/[?&](watch|follow)=(true|1)\b/.test(url ?? '')) return 'long';
+  if (isLong(url)) return 'long';
   return method === 'GET' || method === 'HEAD' ? 'read' : 'change';
 }
 

@@ -13,7 +13,11 @@ import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { FlotillaError, messageOf } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/log.ts';
+import { ApiError } from '../../resources/api-error.ts';
 import type { HttpRequest, HttpResponse } from '../request.ts';
+import { watchOver } from './http2-sessions.ts';
+import { isLong } from './is-long.ts';
+import { writeStatus } from './write-status.ts';
 
 export interface ListenerOptions {
   readonly host: string;
@@ -54,26 +58,42 @@ export interface Listener {
 }
 
 const maxConnections = 20_000;
+/** Names and values of all headers of a request; answered with 431 beyond. */
+const maxHeaderBytes = 65_536;
 const handshakeTimeoutMs = 10_000;
+/** What is answered already finishes within this time when the server stops. */
 const stopGraceMs = 3_000;
 const flushGraceMs = 1_000;
+/** How the older protocol keeps slow senders off: it has no types in the options of HTTP/2. */
+const http1 = {
+  http1Options: {
+    maxHeaderSize: maxHeaderBytes,
+    headersTimeout: 10_000,
+    requestTimeout: 60_000,
+    keepAliveTimeout: 75_000,
+    connectionsCheckingInterval: 2_000,
+  },
+};
 
 /** HTTPS with HTTP/2 and HTTP/1.1. Client certificates are asked for, and judged by who authenticates. */
 export async function startListener(options: ListenerOptions): Promise<Listener> {
-  const stopping = new AbortController();
+  /** Ends watches at once, everything else after a while. */
+  const stopping = { long: new AbortController(), short: new AbortController() };
   const sockets = new Set<TLSSocket>();
   const sessions = new Set<ServerHttp2Session>();
   const running = new Set<Promise<void>>();
   const server = createSecureServer({
     ...tlsOptions(options.tls),
     allowHTTP1: true,
+    ...http1,
     requestCert: true,
     rejectUnauthorized: false,
     minVersion: 'TLSv1.2',
     handshakeTimeout: handshakeTimeoutMs,
     settings: {
       maxConcurrentStreams: 1_000,
-      maxHeaderListSize: 65_536,
+      // Beyond it a stream is reset without a word; between the two it is answered.
+      maxHeaderListSize: 2 * maxHeaderBytes,
       initialWindowSize: 1_048_576,
       enablePush: false,
     },
@@ -95,17 +115,29 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
     session.on('error', () => {});
     session.once('close', () => sessions.delete(session));
     session.setLocalWindowSize?.(8_388_608);
+    watchOver(session);
   });
   server.on('request', (request: Http2ServerRequest, response: Http2ServerResponse) => {
-    const { signal, end } = lifetime(stopping.signal);
+    const { signal, end } = lifetime((isLong(request.url) ? stopping.long : stopping.short).signal);
     response.on('close', end);
     response.on('error', () => {});
     const incoming = describe(request, request.socket as TLSSocket, signal);
     response.setHeader('x-request-id', incoming.requestId);
+    if (headerBytes(request) > maxHeaderBytes) {
+      writeStatus(response, tooLargeHeaders());
+      return;
+    }
     track(options.onRequest(incoming, request, response));
   });
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
+    if (!socket.writable) return;
+    // Ended, not destroyed: what was read too late would take the answer with it.
+    const status = clientErrors[error.code ?? ''] ?? '400 Bad Request';
+    socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+    setTimeout(() => socket.destroy(), flushGraceMs).unref();
+  });
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    const { signal, end } = lifetime(stopping.signal);
+    const { signal, end } = lifetime(stopping.long.signal);
     socket.once('close', end);
     socket.on('error', () => {});
     track(options.onUpgrade(describe(request, request.socket as TLSSocket, signal), request, socket, head));
@@ -128,7 +160,7 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
 }
 
 interface Running {
-  readonly stopping: AbortController;
+  readonly stopping: { readonly long: AbortController; readonly short: AbortController };
   readonly sockets: Set<TLSSocket>;
   readonly sessions: Set<ServerHttp2Session>;
   readonly running: Set<Promise<void>>;
@@ -137,8 +169,10 @@ interface Running {
 async function stop(server: Http2SecureServer, { stopping, sockets, sessions, running }: Running): Promise<void> {
   server.close();
   for (const session of sessions) session.close();
-  stopping.abort(new Error('the server stops'));
+  const why = new Error('the server stops');
+  stopping.long.abort(why);
   await within(stopGraceMs, Promise.allSettled(running));
+  stopping.short.abort(why);
   // What was answered must leave first: a session closes by itself once its last stream has ended.
   const closed = [...sessions].map((session) => once(session, 'close').catch(() => {}));
   for (const socket of sockets) if (socket.alpnProtocol !== 'h2') socket.destroySoon();
@@ -172,6 +206,25 @@ function describe(request: HttpRequest, socket: TLSSocket, signal: AbortSignal):
   };
 }
 
+const clientErrors: Readonly<Record<string, string>> = {
+  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: '413 Payload Too Large',
+  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+};
+
+function headerBytes({ rawHeaders }: HttpRequest): number {
+  let bytes = 0;
+  for (const text of rawHeaders) bytes += text.length;
+  return bytes;
+}
+
+function tooLargeHeaders(): ApiError {
+  const message = `the headers of the request are larger than ${maxHeaderBytes} bytes`;
+  return new ApiError({ code: 431, reason: 'RequestHeaderFieldsTooLarge', message });
+}
+
+const clientGone = new Error('the client went away');
+
 /** A signal of its own for each request: one listener on the server's that is taken off again. */
 function lifetime(stopping: AbortSignal): { signal: AbortSignal; end: () => void } {
   const abort = new AbortController();
@@ -182,7 +235,7 @@ function lifetime(stopping: AbortSignal): { signal: AbortSignal; end: () => void
     signal: abort.signal,
     end: () => {
       stopping.removeEventListener('abort', onStop);
-      abort.abort(new Error('the client went away'));
+      abort.abort(clientGone);
     },
   };
 }

@@ -21,6 +21,7 @@ import { attributesOf, isMutating, requirePath } from './authorize.ts';
 import { apiGroup, discovery, discoveryContentType, discoveryForm, resourceList } from './discovery.ts';
 import { type Exchange, sendJson } from './exchange.ts';
 import { handleObjects, type ObjectDependencies, podForStream, podStreamNames } from './objects.ts';
+import { discardBody } from './request-body.ts';
 import { handleReview, type TokenReviewer } from './reviews.ts';
 import { parseRoute, type Route } from './route.ts';
 import { OpenApiDocuments, sendHealth, versionInfo } from './system-paths.ts';
@@ -59,6 +60,8 @@ export function createKubeHandler(options: KubeHandlerOptions): KubeHandler {
         asked.report(audit, requests, response.statusCode);
       } catch (thrown) {
         const error = visible(thrown, context, log);
+        // Over HTTP/1.1 an answer before the end of the body would be lost with the connection.
+        if (error.status.code === 413 && request.httpVersionMajor === 1) await discardBody(request);
         // The client has gone away: nobody reads the answer, but a change that it asked for is told.
         if (!response.destroyed) writeStatus(response, error);
         // What of the body was not read is thrown away: over HTTP/2 the client would wait with it for ever.

@@ -1,3 +1,4 @@
+import { ApiError } from '../../resources/api-error.ts';
 import {
   type Decodable,
   type Decoded,
@@ -14,18 +15,65 @@ import type { HttpRequest } from '../request.ts';
 
 export const maxBodyBytes = 3 * 1024 * 1024;
 
-/** The whole body. Throws ApiError 413 as soon as it is known to be too large. */
-export async function readBody(request: HttpRequest): Promise<Buffer> {
-  if (Number(request.headers['content-length'] ?? 0) > maxBodyBytes) throw tooLarge(maxBodyBytes);
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  // Left as it is when too large: destroying the request would cut off the answer.
-  for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > maxBodyBytes) throw tooLarge(maxBodyBytes);
-    chunks.push(chunk);
-  }
-  return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
+/** From the beginning of a request to the end of its body. */
+const bodyTimeoutMs = 30_000;
+
+/** The whole body. Throws ApiError 413 as soon as it is known to be too large, 408 when it does not come to an end. */
+export function readBody(request: HttpRequest): Promise<Buffer> {
+  if (Number(request.headers['content-length'] ?? 0) > maxBodyBytes) return Promise.reject(tooLarge(maxBodyBytes));
+  if (request.destroyed) return Promise.reject(clientGone());
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    const settle = (run: () => void) => {
+      clearTimeout(timer);
+      request.off('data', onData).off('end', onEnd).off('error', onError).off('close', onClose);
+      run();
+    };
+    const timer = setTimeout(() => settle(() => reject(tooSlow())), bodyTimeoutMs);
+    const onData = (chunk: Buffer) => {
+      bytes += chunk.length;
+      chunks.push(chunk);
+      // Left as it is when too large: destroying the request would cut off the answer.
+      if (bytes > maxBodyBytes) settle(() => reject(tooLarge(maxBodyBytes)));
+    };
+    const onEnd = () => settle(() => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
+    const onError = (error: Error) => settle(() => reject(error));
+    const onClose = () => settle(() => reject(clientGone()));
+    request.on('data', onData).on('end', onEnd).on('error', onError).on('close', onClose);
+  });
+}
+
+/** What is thrown away of a body that is too large, so that its sender hears the answer before the connection ends. */
+const discardBytes = 64 * 1024 * 1024;
+const discardMs = 2_000;
+
+/** Resolves when the rest of the body has come, or enough of it. */
+export function discardBody(request: HttpRequest): Promise<void> {
+  if (request.destroyed || request.readableEnded) return Promise.resolve();
+  return new Promise((resolve) => {
+    let bytes = 0;
+    const done = () => {
+      clearTimeout(timer);
+      request.off('data', onData).off('end', done).off('close', done);
+      resolve();
+    };
+    const onData = (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes > discardBytes) done();
+    };
+    const timer = setTimeout(done, discardMs);
+    request.on('data', onData).on('end', done).on('close', done);
+  });
+}
+
+function clientGone(): ApiError {
+  return badRequest('the client went away before the end of the body');
+}
+
+function tooSlow(): ApiError {
+  const message = `the body of the request did not come to an end within ${bodyTimeoutMs / 1000} s`;
+  return new ApiError({ code: 408, reason: 'Timeout', message });
 }
 
 const json = 'application/json';
