@@ -30,11 +30,11 @@ describe('at every step of a pod', { timeout: 240_000 }, () => {
         await delay(20);
       }
     };
-    await one.create(name, { imagePullPolicy: 'Always' });
+    const hook = { exec: { command: ['true'] } };
+    await one.create(name, { imagePullPolicy: 'Always', lifecycle: { postStart: hook, preStop: hook } });
     await until(`${name} ready`, async () => (await one.readyNow(name)) !== undefined);
-    const id = containerIdOf(await one.get(name));
-    await one.docker('pause', id).catch(() => {}); // dockerd may be on its way up
-    const state = () => one.docker('inspect', '-f', '{{.State.Status}}', id);
+    const state = async () => one.docker('inspect', '-f', '{{.State.Status}}', containerIdOf(await one.get(name)));
+    await one.docker('pause', containerIdOf(await one.get(name))).catch(() => {}); // dockerd may be on its way up
     await until(`${name} to go on`, async () => (await state()) === 'running');
     await assertOneToOne(one.lab, ['h1']);
     await one.remove(name);

@@ -64,6 +64,7 @@ export async function startFaultHost(name: string, octet: number): Promise<Fault
           volumes: [
             { name: 'tmp', emptyDir: {} },
             { name: 'ram', emptyDir: { medium: 'Memory' } },
+            ...(spec.volumes ?? []),
           ],
         },
       });

@@ -32,7 +32,12 @@ export interface FakeRuntime extends ContainerRuntime {
   expireGrace(containerId: string): void;
   readonly specs: ReadonlyMap<string, ContainerSpec>;
   /** What a command answers in a container. Default: exit code 0, no output. */
-  onExec: (command: readonly string[]) => { readonly exitCode: number; readonly stdout?: string };
+  onExec: (command: readonly string[]) => FakeExec | Promise<FakeExec>;
+}
+
+export interface FakeExec {
+  readonly exitCode: number;
+  readonly stdout?: string;
 }
 
 interface FakeContainer {
@@ -273,7 +278,7 @@ export function createFakeRuntime(): FakeRuntime {
       call('exec', id);
       const one = find(id);
       if (!isRunning(one)) throw new FlotillaError('Conflict', `Container ${id} is not running`);
-      const answer = this.onExec(options.command);
+      const answer = await this.onExec(options.command);
       return {
         stdin: options.stdin ? new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() }) : undefined,
         stdout: Readable.from(answer.stdout === undefined ? [] : [Buffer.from(answer.stdout)], { objectMode: false }),

@@ -1,4 +1,4 @@
-import { access, chmod, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { access, chmod, mkdir, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Exec } from '../../lib/exec.ts';
 import type { PodDirectories, PodVolumePlan } from '../pod/volume-plan.ts';
@@ -11,8 +11,11 @@ export interface PodFiles {
   apply(uid: string, volumes: readonly PodVolumePlan[]): Promise<void>;
   /** Writes anew what files there are; nothing for a pod that has been removed, or was never applied. */
   refresh(uid: string, volumes: readonly PodVolumePlan[]): Promise<void>;
-  /** Writes a file of the pod's own and gives its path. */
-  write(uid: string, name: string, text: string): Promise<string>;
+  /** Writes a file of the pod's own and gives its path. Default mode 0644. */
+  write(uid: string, name: string, text: string, mode?: number): Promise<string>;
+  /** The beginning of such a file; empty when there is none. */
+  read(uid: string, name: string, maxBytes: number): Promise<string>;
+  drop(uid: string, name: string): Promise<void>;
   remove(uid: string): Promise<void>;
   /** Pods that have left something behind. */
   list(): Promise<readonly string[]>;
@@ -92,12 +95,15 @@ export function createPodFiles(options: PodFilesOptions): PodFiles {
         }
       }),
     apply: (uid, volumes) => inTurn(uid, () => applyAll(uid, volumes)),
-    async write(uid, name, text) {
+    async write(uid, name, text, mode = 0o644) {
       const path = join(diskRoot, uid, name);
       await mkdir(dirname(path), { recursive: true, mode: 0o711 });
-      await writeFile(path, text, { mode: 0o644 });
+      await writeFile(path, text, { mode });
+      await chmod(path, mode); // whatever the umask is
       return path;
     },
+    read: (uid, name, maxBytes) => readBeginning(join(diskRoot, uid, name), maxBytes),
+    drop: (uid, name) => rm(join(diskRoot, uid, name), { force: true }),
     remove: (uid) => inTurn(uid, () => removeAll(uid)),
     list: async () => [...new Set((await Promise.all([diskRoot, memoryRoot].map(names))).flat())],
   };
@@ -127,4 +133,19 @@ async function exists(path: string): Promise<boolean> {
     () => true,
     () => false,
   );
+}
+
+async function readBeginning(path: string, maxBytes: number): Promise<string> {
+  try {
+    const file = await open(path, 'r');
+    try {
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(maxBytes), 0, maxBytes, 0);
+      return buffer.subarray(0, bytesRead).toString('utf8');
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
+    throw error;
+  }
 }

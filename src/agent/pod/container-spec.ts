@@ -4,6 +4,8 @@ import { annotations, hostLabels } from '../../resources/names.ts';
 import { cpuMillisOf, memoryBytesOf } from '../../resources/quantity.ts';
 import { expand } from './environment.ts';
 
+const randomPort = /^\s*(\d+)(?:\/(TCP|UDP))?\s*$/;
+
 export interface ContainerSpecInput {
   readonly pod: Pod;
   readonly grid: string;
@@ -110,12 +112,22 @@ function portsOf(pod: Pod, boundPorts: readonly BoundPort[]): ContainerSpec['por
   return [...fixed, ...random];
 }
 
-/** `80/TCP,53/UDP` */
+/** `80/TCP,53/UDP`; what is no port is left to `randomPortProblems`. */
 export function parseRandomPorts(text: string | undefined): { containerPort: number; protocol: 'TCP' | 'UDP' }[] {
   return (text ?? '').split(',').flatMap((part) => {
-    const match = /^\s*(\d+)(?:\/(TCP|UDP))?\s*$/.exec(part);
+    const match = randomPort.exec(part);
     return match ? [{ containerPort: Number(match[1]), protocol: protocolOf(match[2]) }] : [];
   });
+}
+
+/** A sentence for each part of the annotation that is no port. */
+export function randomPortProblems(text: string | undefined): string[] {
+  if (text === undefined) return [];
+  const wrong = text.split(',').filter((part) => {
+    const port = Number(randomPort.exec(part)?.[1] ?? 0);
+    return port < 1 || port > 65_535;
+  });
+  return wrong.map((part) => `annotation ${annotations.randomHostPorts}: "${part}" is not PORT, PORT/TCP or PORT/UDP`);
 }
 
 function protocolOf(text: string | undefined): 'TCP' | 'UDP' {

@@ -113,7 +113,13 @@ const table: [
     ['stop c0 30 surplus'],
   ],
   ['only the last end is kept', podOf({}), [running(3), exited(2), exited(1)], { lastAttempt: 3 }, ['remove c1']],
-  ['unhealthy', podOf({}), [running(0)], { lastAttempt: 0, unhealthyId: 'c0' }, ['stop c0 30 unhealthy']],
+  [
+    'unhealthy',
+    podOf({}),
+    [running(0)],
+    { lastAttempt: 0, unhealthy: { containerId: 'c0' } },
+    ['stop c0 30 unhealthy'],
+  ],
   ['deleted while it runs', deleted, [running(0)], { lastAttempt: 0 }, ['stop c0 5 deleted']],
   [
     'deleted, its stop under way',
@@ -165,6 +171,11 @@ class Model {
     this.local = local;
   }
 
+  #withoutHook(): void {
+    const { hookPendingId: _done, ...rest } = this.local;
+    this.local = rest;
+  }
+
   do(step: PodStep): void {
     const set = (change: Partial<PodLocal>) => {
       this.local = { ...this.local, ...change };
@@ -188,6 +199,10 @@ class Model {
         return;
       case 'start':
         this.containers = this.containers.map((one) => (one.id === `c${step.attempt}` ? running(step.attempt) : one));
+        return;
+      case 'post-start':
+        assert.equal(this.containers.find((one) => one.id === step.containerId)?.state, 'running');
+        this.#withoutHook();
         return;
       case 'resume':
         this.containers = this.containers.map((one) =>
@@ -229,6 +244,7 @@ const hosts = fc.record({
   isNetworkReady: fc.boolean(),
   crashes: fc.nat(20),
   retryAtMs: fc.nat(1000),
+  isHookPending: fc.boolean(),
 });
 
 describe('plan of a pod, whatever the host looks like', () => {
@@ -249,6 +265,7 @@ describe('plan of a pod, whatever the host looks like', () => {
           crashes: host.crashes,
           problem: { retryAtMs: host.retryAtMs },
           lastAttempt: host.states.length - 1,
+          ...(host.isHookPending ? { hookPendingId: `c${host.states.length - 1}` } : {}),
         });
         for (let round = 0; ; round++) {
           assert.ok(round < 40, 'it does not come to rest');
@@ -267,6 +284,7 @@ describe('plan of a pod, whatever the host looks like', () => {
         const alive = model.containers.filter(isAlive);
         assert.ok(alive.length <= 1);
         assert.ok(!alive.some((one) => one.state === 'paused'));
+        if (host.fate === 'wanted') assert.notEqual(model.local.hookPendingId, alive[0]?.id ?? 'none');
         if (host.fate !== 'wanted') assert.deepEqual(model.containers, []);
         else if (host.policy === 'Always') assert.equal(alive.length, 1);
         if (host.fate === 'wanted')

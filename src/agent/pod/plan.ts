@@ -20,8 +20,10 @@ export interface PodLocal {
   /** When the agent saw a container's end first, by container id. */
   readonly endedAtMs: ReadonlyMap<string, number>;
   readonly stopping?: { readonly containerId: string; readonly deadlineMs: number };
-  /** A container whose liveness probe failed. */
-  readonly unhealthyId?: string;
+  /** A container whose liveness or startup probe, or postStart handler, failed; with a grace period of its own. */
+  readonly unhealthy?: { readonly containerId: string; readonly graceSeconds?: number };
+  /** A container that has just started and whose postStart handler has not begun. */
+  readonly hookPendingId?: string;
   /** The highest attempt ever created; -1: none. */
   readonly lastAttempt: number;
   /** Of the pod object last seen, for the time when it is gone. */
@@ -106,9 +108,12 @@ function planRun(
     return [...admit(local), { type: 'start', attempt: attemptOf(newest) }];
   }
   if (isAlive(newest)) {
-    const stops = local.unhealthyId === newest.id ? [newest] : [];
-    const resumes = stops.length === 0 ? planResume(newest) : []; // a stop does it by itself
-    return [...admit(local), ...resumes, ...planStops(stops, local, nowMs, 'unhealthy', graceSecondsOf(pod))];
+    const { unhealthy } = local;
+    if (unhealthy?.containerId === newest.id) {
+      const graceSeconds = unhealthy.graceSeconds ?? graceSecondsOf(pod);
+      return [...admit(local), ...planStops([newest], local, nowMs, 'unhealthy', graceSeconds)];
+    }
+    return [...admit(local), ...planResume(newest), ...planHook(newest, local)];
   }
   if (newest.state === 'removing') return [{ type: 'wait', why: 'stopping' }];
   if (!isRestarted(pod, newest)) return [];
@@ -167,6 +172,10 @@ function planStops(
     if (isUnderWay) return [{ type: 'wait', why: 'stopping' }];
     return [...planResume(container), { type: 'stop', containerId: id, graceSeconds, why }];
   });
+}
+
+function planHook({ id }: ContainerObservation, { hookPendingId }: PodLocal): PodStep[] {
+  return hookPendingId === id ? [{ type: 'post-start', containerId: id }] : [];
 }
 
 function planResume({ id, state }: ContainerObservation): PodStep[] {

@@ -1,5 +1,6 @@
 import type { BoundPort, ContainerObservation, MountSpec } from '../../adapters/runtime/port.ts';
 import type { Pod } from '../../resources/kinds.ts';
+import { annotations } from '../../resources/names.ts';
 import type { Refusal } from './admission.ts';
 import type { Environment } from './environment.ts';
 import { attemptOf, graceSecondsOf, hasEnded, isAlive, type PodLocal } from './plan.ts';
@@ -52,11 +53,15 @@ export class PodRecord {
   lastAttempt = -1;
   readonly endedAtMs = new Map<string, number>();
   stopping: { readonly containerId: string; readonly deadlineMs: number } | undefined;
-  unhealthyId: string | undefined;
+  unhealthy: { readonly containerId: string; readonly graceSeconds?: number } | undefined;
+  /** The postStart handler of the newest container that started. */
+  hook: { readonly containerId: string; readonly state: 'pending' | 'running' | 'done' } | undefined;
   probe: ProbeState | undefined;
   /** From the `prepare` step to the `create` step. */
   prepared: { readonly environment: Environment; readonly mounts: readonly MountSpec[] } | undefined;
   boundPorts: readonly BoundPort[] = [];
+  /** Last words of containers that ended, by container id. */
+  readonly messages = new Map<string, string>();
 
   /** When the engine was asked for what is known of a container; Infinity: it is gone for good, ids never come back. */
   readonly #askedAtMs = new Map<string, number>();
@@ -67,6 +72,8 @@ export class PodRecord {
 
   /** What the API says of the past: needed where the engine no longer has a container that ran before the agent started. */
   recall(pod: Pod): void {
+    if (this.boundPorts.length === 0)
+      this.boundPorts = parseBoundPorts(pod.metadata.annotations?.[annotations.boundHostPorts]);
     const told = pod.status?.containerStatuses?.[0];
     if (this.lastAttempt >= 0 || !told?.containerID) return;
     this.lastAttempt = told.restartCount;
@@ -92,6 +99,7 @@ export class PodRecord {
       this.problem = undefined;
       this.endedAtMs.delete(container.id); // somebody started it again by hand
       if (container.hostPorts.length > 0) this.boundPorts = container.hostPorts;
+      this.#noticeHook(container);
     }
     // Somebody else took a random port meanwhile: the next attempt gets another one.
     if (container.error && /already (allocated|in use)/.test(container.error)) this.boundPorts = [];
@@ -109,6 +117,7 @@ export class PodRecord {
     const [oldest] = this.#askedAtMs.keys();
     if (this.#askedAtMs.size > maxRemembered && oldest !== undefined) this.#askedAtMs.delete(oldest);
     this.containers.delete(containerId);
+    this.messages.delete(containerId);
     this.endedAtMs.delete(containerId);
     if (this.stopping?.containerId === containerId) this.stopping = undefined;
   }
@@ -135,8 +144,25 @@ export class PodRecord {
       graceSeconds: this.pod ? graceSecondsOf(this.pod) : 30,
       ...(this.problem ? { problem: this.problem } : {}),
       ...(this.stopping ? { stopping: this.stopping } : {}),
-      ...(this.unhealthyId === undefined ? {} : { unhealthyId: this.unhealthyId }),
+      ...(this.unhealthy ? { unhealthy: this.unhealthy } : {}),
+      ...(this.hook?.state === 'pending' ? { hookPendingId: this.hook.containerId } : {}),
     };
+  }
+
+  /** Its postStart handler has not ended: until then nobody is told that it runs well. */
+  isHookPending(containerId: string): boolean {
+    return this.hook?.containerId === containerId && this.hook.state !== 'done';
+  }
+
+  /**
+   * A container with a postStart handler runs. Unless the API was told that it has started, the handler may not have run:
+   * it runs at least once.
+   */
+  #noticeHook(container: ContainerObservation): void {
+    if (this.hook?.containerId === container.id || !this.pod?.spec.containers[0]?.lifecycle?.postStart) return;
+    const told = this.pod.status?.containerStatuses?.[0];
+    const isDone = told?.containerID === `docker://${container.id}` && told.started === true;
+    this.hook = { containerId: container.id, state: isDone ? 'done' : 'pending' };
   }
 
   get newest(): ContainerObservation | undefined {
@@ -148,4 +174,23 @@ export class PodRecord {
   attempt(attempt: number): ContainerObservation | undefined {
     return [...this.containers.values()].find((one) => attemptOf(one) === attempt);
   }
+}
+
+/** The annotation that agents write: random host ports stay the same over a reboot. What is not readable is forgotten. */
+export function parseBoundPorts(text: string | undefined): readonly BoundPort[] {
+  if (text === undefined) return [];
+  try {
+    const parsed: unknown = JSON.parse(text);
+    return Array.isArray(parsed) ? parsed.filter(isBoundPort) : [];
+  } catch {
+    return [];
+  }
+}
+
+function isBoundPort(one: unknown): one is BoundPort {
+  if (typeof one !== 'object' || one === null) return false;
+  const { containerPort, hostPort, protocol } = one as Partial<BoundPort>;
+  return (
+    typeof containerPort === 'number' && typeof hostPort === 'number' && (protocol === 'TCP' || protocol === 'UDP')
+  );
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -308,6 +308,92 @@ describe('pods of a node', () => {
     const host = hostOf({ ...podOf(), status: { phase: 'Running', containerStatuses } });
     const pods = await startOn(host);
     await host.api.until('web-1', (told) => told?.containerStatuses?.[0]?.restartCount === 5);
+    await pods.end();
+  });
+
+  it('run their handlers after the start and before the end, and are not ready in between', async () => {
+    const lifecycle = { postStart: { exec: { command: ['warm'] } }, preStop: { exec: { command: ['drain'] } } };
+    const host = hostOf(podOf({ lifecycle }));
+    const pods = await startOn(host);
+    const { promise: warm, resolve: end } = Promise.withResolvers<{ exitCode: number }>();
+    const ran: string[] = [];
+    host.runtime.onExec = (command) => {
+      ran.push(command.join(' '));
+      return command[0] === 'warm' ? warm : { exitCode: 0 };
+    };
+    await host.api.until('web-1', (status) => status?.containerStatuses?.[0]?.state?.running !== undefined);
+    assert.equal(host.api.pods.get('web-1')?.status?.containerStatuses?.[0]?.started, false);
+    end({ exitCode: 0 });
+    await isReady(host, 'web-1');
+    deleteIn(host, pods, 'web-1');
+    await host.api.until('web-1', (_status, pod) => pod === undefined);
+    assert.deepEqual(ran, ['warm', 'drain']);
+    const order = engineCalls(host).filter((call) => ['exec', 'stop'].includes(call ?? ''));
+    assert.deepEqual(order, ['exec', 'exec', 'stop']);
+    await pods.end();
+  });
+
+  it('start anew when their postStart handler fails', async () => {
+    const host = hostOf(podOf({ lifecycle: { postStart: { exec: { command: ['warm'] } } } }));
+    let runs = 0;
+    host.runtime.onExec = () => ({ exitCode: ++runs > 1 ? 0 : 1 });
+    const pods = await startOn(host);
+    await isReady(host, 'web-1');
+    assert.equal(host.api.pods.get('web-1')?.status?.containerStatuses?.[0]?.restartCount, 1);
+    assert.ok(host.api.events.includes('web-1 FailedPostStartHook'));
+    await pods.end();
+  });
+
+  it('wait for their startup probe, and start anew when it never succeeds', async () => {
+    const startupProbe = { exec: { command: ['up'] }, periodSeconds: 0.01, failureThreshold: 2 };
+    const host = hostOf(podOf({ startupProbe }));
+    let asked = 0;
+    host.runtime.onExec = () => ({ exitCode: ++asked > 4 ? 0 : 1 });
+    const pods = await startOn(host);
+    await isReady(host, 'web-1');
+    assert.equal(asked, 5);
+    assert.equal(host.api.pods.get('web-1')?.status?.containerStatuses?.[0]?.restartCount, 2);
+    await pods.end();
+  });
+
+  it('tell the last words of a container, of its file or of its log', async () => {
+    const terminationMessagePolicy = 'FallbackToLogsOnError';
+    const host = hostOf(podOf({ terminationMessagePolicy }), podOf({}, { name: 'web-2', uid: 'uid-2' }));
+    const pods = await startOn(host);
+    await Promise.all([isReady(host, 'web-1'), isReady(host, 'web-2')]);
+    const all = await host.runtime.list();
+    const idOf = (name: string) => all.find((one) => one.name.includes(name))?.id ?? '';
+    host.runtime.write(idOf('web-1'), 'out of cheese\n');
+    const mounts = host.runtime.specs.get(idOf('web-2'))?.mounts ?? [];
+    const file = mounts.find(({ target }) => target === '/dev/termination-log');
+    assert.ok(file?.type === 'bind');
+    await writeFile(file.source, 'redo from start');
+    for (const name of ['web-1', 'web-2']) host.runtime.exit(idOf(name), 1);
+    const messageOf = (name: string, message: string) =>
+      host.api.until(name, (status) => status?.containerStatuses?.[0]?.lastState?.terminated?.message === message);
+    await Promise.all([messageOf('web-1', 'out of cheese\n'), messageOf('web-2', 'redo from start')]);
+    await pods.end();
+  });
+
+  it('keep their random host port over a reboot', async () => {
+    const annotations = {
+      'flotilla.dev/random-host-ports': '80',
+      'flotilla.dev/bound-host-ports': '[{"containerPort":80,"hostPort":40080,"protocol":"TCP"}]',
+    };
+    const host = hostOf(podOf({}, { annotations }));
+    const pods = await startOn(host);
+    await isReady(host, 'web-1');
+    assert.equal((await host.runtime.list())[0]?.hostPorts[0]?.hostPort, 40_080);
+    await pods.end();
+  });
+
+  it('say what is wrong with an annotation of random host ports', async () => {
+    const annotations = { 'flotilla.dev/random-host-ports': '80/TCP,http' };
+    const host = hostOf(podOf({}, { annotations }));
+    const pods = await startOn(host);
+    await host.api.until('web-1', (status) =>
+      /"http" is not PORT/.test(status?.containerStatuses?.[0]?.state?.waiting?.message ?? ''),
+    );
     await pods.end();
   });
 

@@ -5,7 +5,7 @@ import type { Histogram, Metrics } from '../../lib/metrics.ts';
 import { WorkQueue, type WorkResult } from '../../lib/work-queue.ts';
 import type { Pod } from '../../resources/kinds.ts';
 import { annotations, hostLabels } from '../../resources/names.ts';
-import { planPod } from './plan.ts';
+import { hasEnded, planPod } from './plan.ts';
 import { createPodProbes } from './pod-probes.ts';
 import { PodRecord } from './pod-record.ts';
 import type { PodServices, StepContext } from './pod-services.ts';
@@ -13,6 +13,7 @@ import { renderPodStatus } from './status.ts';
 import { createStatusWriter, type PodReport } from './status-writer.ts';
 import { describeStep, type PodStep } from './step.ts';
 import { runStep } from './steps/run-step.ts';
+import { readMessage } from './termination-message.ts';
 import { createVolumeRefresher } from './volume-refresher.ts';
 
 /** All pods of this node: from what is desired and what the engine shows to steps, one flight a pod. */
@@ -118,6 +119,7 @@ export function startPods(options: PodsOptions): Pods {
       const steps = planPod(desired, [...record.containers.values()], record.local(services.network.isReady), nowMs);
       reconciles.add({ result: 'ok' });
       const wait = await runSteps(record, steps);
+      await readLastWords(record);
       record.trouble = undefined;
       report(record);
       if (!record.isDesired && record.containers.size === 0 && record.address === undefined && !record.hasFiles) {
@@ -152,6 +154,13 @@ export function startPods(options: PodsOptions): Pods {
     return isWaitingForStop ? { type: 'wait', why: 'stopping' } : undefined;
   }
 
+  async function readLastWords(record: PodRecord): Promise<void> {
+    for (const container of record.containers.values()) {
+      if (!hasEnded(container) || record.messages.has(container.id)) continue;
+      record.messages.set(container.id, await readMessage(record, container, services).catch(() => ''));
+    }
+  }
+
   function tellTrouble(record: PodRecord, message: string, failures: number): void {
     record.trouble = message;
     if (failures === 1 && record.pod) services.events.record(record.pod, 'Warning', 'FailedSync', message);
@@ -176,12 +185,15 @@ export function startPods(options: PodsOptions): Pods {
     if (!record?.pod || !record.isDesired) return undefined;
     const pod = written ? withWritten(record.pod, written) : record.pod;
     const waiting = waitingOf(record);
+    const isProbed = record.probe !== undefined && record.probe.containerId === record.newest?.id;
     const status = renderPodStatus({
       pod,
       containers: [...record.containers.values()],
       podAddresses: record.address === undefined ? (record.newest?.addresses ?? []) : [record.address],
       hostAddresses: services.hostAddresses(),
-      isProbedReady: record.probe?.containerId === record.newest?.id && record.probe?.isReady === true,
+      isProbedReady: isProbed && record.probe?.isReady === true,
+      isStarted: isProbed && record.probe?.isStarted === true,
+      messages: record.messages,
       crashes: record.crashes,
       lastAttempt: record.lastAttempt,
       wallMs: clock.wallMs(),

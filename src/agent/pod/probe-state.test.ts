@@ -1,17 +1,40 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { countProbe, nextProbeMs, type ProbeKind, startProbeState } from './probe-state.ts';
+import { adoptProbeState, countProbe, nextProbeMs, type ProbeKind, startProbeState } from './probe-state.ts';
 
 const probe = { periodSeconds: 10, failureThreshold: 3, successThreshold: 1 };
 const after = (kind: ProbeKind, results: string, change: object = {}) =>
   [...results].reduce(
     (state, one) => countProbe(state, kind, { ...probe, ...change }, one === '+'),
-    startProbeState('c', true),
+    startProbeState('c', { readiness: true, startup: false }),
   );
 
 describe('probes', () => {
   it('a container without a readiness probe is ready at once', () => {
-    assert.equal(startProbeState('c', false).isReady, true);
+    assert.equal(startProbeState('c', { readiness: false, startup: false }).isReady, true);
+  });
+  it('nothing is ready before the startup probe has succeeded, which gives up after so many failures', () => {
+    const has = { readiness: false, startup: true };
+    let state = startProbeState('c', has);
+    assert.deepEqual([state.isStarted, state.isReady], [false, false]);
+    state = countProbe(countProbe(state, 'startup', probe, false), 'startup', probe, false);
+    assert.equal(state.isDead, false);
+    assert.equal(countProbe(state, 'startup', probe, false).isDead, true);
+    state = countProbe(state, 'startup', probe, true);
+    assert.deepEqual([state.isStarted, state.isReady, state.isDead], [true, true, false]);
+    const other = countProbe(startProbeState('c', { readiness: true, startup: true }), 'startup', probe, true);
+    assert.deepEqual([other.isStarted, other.isReady], [true, false]);
+  });
+  it('what the agent before this one found holds', () => {
+    const has = { readiness: true, startup: true };
+    assert.deepEqual(
+      [adoptProbeState('c', has, true)].map((one) => [one.isStarted, one.isReady]),
+      [[true, true]],
+    );
+    assert.deepEqual(
+      [adoptProbeState('c', has, false)].map((one) => [one.isStarted, one.isReady]),
+      [[true, false]],
+    );
   });
   const ready: [results: string, isReady: boolean, change?: object][] = [
     ['', false],

@@ -3,9 +3,13 @@ import type { Probe } from 'kubernetes-types/core/v1.js';
 /** What the probes of one running container have found so far. Times are monotonic. */
 export interface ProbeState {
   readonly containerId: string;
+  /** The startup probe has succeeded, or there is none: the other two may ask. */
+  readonly isStarted: boolean;
   readonly isReady: boolean;
-  /** The liveness probe failed as often as it may. */
+  /** The startup or liveness probe failed as often as it may. */
   readonly isDead: boolean;
+  readonly hasReadinessProbe: boolean;
+  readonly startup: ProbeCount;
   readonly readiness: ProbeCount;
   readonly liveness: ProbeCount;
 }
@@ -16,22 +20,36 @@ export interface ProbeCount {
   readonly hasSucceeded: boolean;
 }
 
-export type ProbeKind = 'readiness' | 'liveness';
+export type ProbeKind = 'startup' | 'readiness' | 'liveness';
 
 /** While a pod has not been ready yet it is asked every second: routing must not wait for a long period. */
 const firstPeriodMs = 1_000;
 
 const nothing: ProbeCount = { successes: 0, failures: 0, hasSucceeded: false };
+const succeeded: ProbeCount = { successes: 1, failures: 0, hasSucceeded: true };
 
-/** A container without a readiness probe is ready as soon as it runs. */
-export function startProbeState(containerId: string, hasReadinessProbe: boolean): ProbeState {
-  return { containerId, isReady: !hasReadinessProbe, isDead: false, readiness: nothing, liveness: nothing };
+export interface Probed {
+  readonly readiness: boolean;
+  readonly startup: boolean;
 }
 
-/** What an agent before this one found holds until the probe says otherwise: its restart must not take a pod out of routing. */
-export function adoptProbeState(containerId: string): ProbeState {
-  const succeeded = { ...nothing, successes: 1, hasSucceeded: true };
-  return { containerId, isReady: true, isDead: false, readiness: succeeded, liveness: nothing };
+/** A container without these probes is ready as soon as it runs. */
+export function startProbeState(containerId: string, has: Probed): ProbeState {
+  const counts = { startup: nothing, readiness: nothing, liveness: nothing };
+  const isReady = !has.readiness && !has.startup;
+  return {
+    ...{ containerId, isReady, isStarted: !has.startup, isDead: false, hasReadinessProbe: has.readiness, ...counts },
+  };
+}
+
+/**
+ * What an agent before this one found holds until the probe says otherwise: its restart must not take a pod out of
+ * routing, nor begin with the startup probe again.
+ */
+export function adoptProbeState(containerId: string, has: Probed, wasReady: boolean): ProbeState {
+  const state = { ...startProbeState(containerId, has), isStarted: true, startup: succeeded };
+  if (wasReady) return { ...state, isReady: true, readiness: succeeded };
+  return { ...state, isReady: !has.readiness };
 }
 
 /** Counts one result; thresholds as Kubernetes has them. */
@@ -41,12 +59,13 @@ export function countProbe(state: ProbeState, kind: ProbeKind, probe: Probe, isS
     ? { successes: before.successes + 1, failures: 0, hasSucceeded: true }
     : { successes: 0, failures: before.failures + 1, hasSucceeded: before.hasSucceeded };
   const counted = { ...state, [kind]: count };
-  if (kind === 'liveness') return { ...counted, isDead: count.failures >= (probe.failureThreshold ?? 3) };
+  if (kind === 'startup' && isSuccess) return { ...counted, isStarted: true, isReady: !state.hasReadinessProbe };
+  if (kind !== 'readiness') return { ...counted, isDead: count.failures >= (probe.failureThreshold ?? 3) };
   if (isSuccess) return { ...counted, isReady: state.isReady || count.successes >= (probe.successThreshold ?? 1) };
   return { ...counted, isReady: state.isReady && count.failures < (probe.failureThreshold ?? 3) };
 }
 
-/** How long to wait before the next probe. */
+/** How long to wait before the next probe. The startup probe keeps its period: its failures are what is allowed. */
 export function nextProbeMs(state: ProbeState, kind: ProbeKind, probe: Probe): number {
   const periodMs = (probe.periodSeconds ?? 10) * 1_000;
   return kind === 'readiness' && !state.readiness.hasSucceeded ? Math.min(firstPeriodMs, periodMs) : periodMs;

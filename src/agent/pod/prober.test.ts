@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
+import { createServer as createGrpcServer } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import type { Probe } from 'kubernetes-types/core/v1.js';
@@ -72,6 +73,46 @@ describe('a probe over the network', () => {
     const refused = await ask({ tcpSocket: { port: free } });
     assert.equal(refused.isSuccess, false);
     assert.match(refused.message, /ECONNREFUSED/);
+  });
+
+  it('grpc: SERVING is success; anything else is told in words', async () => {
+    const answers: Record<string, { readonly body: number[]; readonly status: string }> = {
+      '': { body: [0, 0, 0, 0, 2, 0x08, 1], status: '0' },
+      db: { body: [0, 0, 0, 0, 2, 0x08, 2], status: '0' },
+      nobody: { body: [], status: '5' },
+    };
+    const grpc = createGrpcServer();
+    grpc.on('stream', (stream, headers) => {
+      assert.equal(headers[':path'], '/grpc.health.v1.Health/Check');
+      stream.once('data', (request: Buffer) => {
+        const answer = answers[request.subarray(7).toString('utf8')];
+        stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
+        stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': answer?.status ?? '13' }));
+        stream.end(Buffer.from(answer?.body ?? []));
+      });
+    });
+    grpc.listen(0, '127.0.0.1');
+    await once(grpc, 'listening');
+    const { port: grpcPort } = grpc.address() as AddressInfo;
+    const health = (service?: string) => ask({ grpc: { port: grpcPort, ...(service ? { service } : {}) } });
+    assert.deepEqual(await health(), { isSuccess: true, message: '' });
+    assert.deepEqual(await health('db'), {
+      isSuccess: false,
+      message: 'service unhealthy (responded with "NOT_SERVING")',
+    });
+    assert.match((await health('nobody')).message, /gRPC status 5/);
+    grpc.close();
+    await once(grpc, 'close');
+    assert.match((await health()).message, /ECONNREFUSED/);
+    assert.equal((await ask({ timeoutSeconds: 0.2, grpc: { port } })).isSuccess, false, 'no HTTP/2 there');
+  });
+
+  it('an engine that is away says nothing about the container', async () => {
+    const away = createFakeRuntime();
+    away.setAway(true);
+    const target = { pod: podOf(), containerId: 'c', address: '127.0.0.1' };
+    const result = await runProbe({ exec: { command: ['true'] } }, target, away);
+    assert.deepEqual([result.isSuccess, result.isUnknown], [false, true]);
   });
 
   it('a command in a container that is gone has failed, in words', async () => {

@@ -3,8 +3,9 @@ import { request as httpsRequest } from 'node:https';
 import { connect } from 'node:net';
 import type { Probe } from 'kubernetes-types/core/v1.js';
 import type { ContainerRuntime } from '../../adapters/runtime/port.ts';
-import { messageOf } from '../../lib/errors.ts';
+import { hasCode, messageOf } from '../../lib/errors.ts';
 import type { Pod } from '../../resources/kinds.ts';
+import { probeByGrpc } from './probe-grpc.ts';
 
 export interface ProbeTarget {
   readonly pod: Pod;
@@ -17,6 +18,8 @@ export interface ProbeResult {
   readonly isSuccess: boolean;
   /** The other side's words, for the event. */
   readonly message: string;
+  /** It could not be asked: the engine is away. That says nothing about the container. */
+  readonly isUnknown?: boolean;
 }
 
 const maxOutputBytes = 1_024;
@@ -34,9 +37,13 @@ export async function runProbe(probe: Probe, target: ProbeTarget, runtime: Conta
         timeoutMs,
       );
     }
+    if (probe.grpc) {
+      return await probeByGrpc(target.address, probe.grpc.port, probe.grpc.service ?? '', timeoutMs);
+    }
     return { isSuccess: true, message: '' };
   } catch (error) {
-    return { isSuccess: false, message: messageOf(error) };
+    const isUnknown = hasCode(error, 'EngineFailed') && error.retryable;
+    return { isSuccess: false, message: messageOf(error), ...(isUnknown ? { isUnknown } : {}) };
   }
 }
 

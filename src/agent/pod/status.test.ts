@@ -11,6 +11,8 @@ const render = (containers: ContainerObservation[], more: Partial<PodStatusInput
     podAddresses: ['10.80.0.2'],
     hostAddresses: ['192.0.2.1'],
     isProbedReady: true,
+    isStarted: true,
+    messages: new Map(),
     crashes: 0,
     lastAttempt: containers.length - 1,
     wallMs: Date.UTC(2026, 0, 1, 12),

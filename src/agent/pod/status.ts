@@ -15,6 +15,10 @@ export interface PodStatusInput {
   readonly podAddresses: readonly string[];
   readonly hostAddresses: readonly string[];
   readonly isProbedReady: boolean;
+  /** Its postStart handler has ended, and its startup probe has succeeded. */
+  readonly isStarted: boolean;
+  /** Last words of containers that ended, by container id. */
+  readonly messages: ReadonlyMap<string, string>;
   readonly crashes: number;
   /** Highest attempt ever created; -1: none. */
   readonly lastAttempt: number;
@@ -96,13 +100,13 @@ function renderContainerStatus(input: PodStatusInput): ContainerStatus {
   const state = renderState(input, newest);
   const ended = lastEnded ?? (state.waiting && newest && hasEnded(newest) ? newest : undefined);
   const before = pod.status?.containerStatuses?.[0];
-  const lastState = ended ? { terminated: terminatedOf(ended) } : isRunning ? before?.lastState : undefined;
+  const lastState = ended ? { terminated: terminatedOf(ended, input) } : isRunning ? before?.lastState : undefined;
   return {
     name: container?.name ?? '',
     image: newest?.image ?? container?.image ?? '',
     imageID: newest?.imageId ?? '',
     ready: isRunning && input.isProbedReady,
-    started: isRunning,
+    started: isRunning && input.isStarted,
     restartCount: Math.max(0, lastAttempt),
     state,
     ...(lastState && Object.keys(lastState).length > 0 ? { lastState } : {}),
@@ -126,17 +130,21 @@ function renderState(input: PodStatusInput, newest: ContainerObservation | undef
   if (isAlive(newest)) return { running: { startedAt: secondsOf(newest.startedAt ?? newest.createdAt) } };
   if (!hasEnded(newest)) return creating;
   const isEnding = pod.metadata.deletionTimestamp !== undefined || isPodFinished(pod) || input.refusal !== undefined;
-  if (isEnding || !isRestarted(pod, newest)) return { terminated: terminatedOf(newest) };
+  if (isEnding || !isRestarted(pod, newest)) return { terminated: terminatedOf(newest, input) };
   if (waiting) return { waiting };
   if (newest.error) return { waiting: { reason: 'RunContainerError', message: newest.error } };
   const delayMs = crashDelayMs(input.crashes);
-  if (delayMs === 0) return { terminated: terminatedOf(newest) };
+  if (delayMs === 0) return { terminated: terminatedOf(newest, input) };
   const { namespace, name } = pod.metadata;
   const message = `back-off ${delayMs / 1000}s restarting failed container=${pod.spec.containers[0]?.name} pod=${namespace}/${name}`;
   return { waiting: { reason: 'CrashLoopBackOff', message } };
 }
 
-function terminatedOf(container: ContainerObservation): NonNullable<ContainerState['terminated']> {
+function terminatedOf(
+  container: ContainerObservation,
+  { messages }: PodStatusInput,
+): NonNullable<ContainerState['terminated']> {
+  const message = container.error || messages.get(container.id);
   const exitCode = container.exitCode ?? killedExitCode;
   const reason = container.wasOomKilled
     ? 'OOMKilled'
@@ -149,7 +157,7 @@ function terminatedOf(container: ContainerObservation): NonNullable<ContainerSta
     exitCode,
     reason,
     containerID: `docker://${container.id}`,
-    ...(container.error ? { message: container.error } : {}),
+    ...(message ? { message } : {}),
     ...(exitCode > 128 && exitCode < 160 ? { signal: exitCode - 128 } : {}),
     ...(container.startedAt ? { startedAt: secondsOf(container.startedAt) } : {}),
     ...(container.finishedAt ? { finishedAt: secondsOf(container.finishedAt) } : {}),

@@ -8,6 +8,8 @@ export type PodStep =
   | { readonly type: 'prepare' }
   | { readonly type: 'create'; readonly attempt: number; readonly crashes: number }
   | { readonly type: 'start'; readonly attempt: number }
+  /** Run the postStart handler. */
+  | { readonly type: 'post-start'; readonly containerId: string }
   /** Somebody paused it; a paused container can be neither used nor stopped. */
   | { readonly type: 'resume'; readonly containerId: string }
   | { readonly type: 'stop'; readonly containerId: string; readonly graceSeconds: number; readonly why: StopReason }
@@ -36,6 +38,8 @@ export function describeStep(step: PodStep): string {
       return `create container, attempt ${step.attempt}`;
     case 'start':
       return `start container, attempt ${step.attempt}`;
+    case 'post-start':
+      return `run the postStart handler in container ${step.containerId.slice(0, 12)}`;
     case 'resume':
       return `let container ${step.containerId.slice(0, 12)} go on, which somebody paused`;
     case 'stop':

@@ -1,11 +1,13 @@
 import { hasCode, messageOf } from '../../../lib/errors.ts';
 import { renderContainerSpec } from '../container-spec.ts';
 import { podOf, type StepRunner } from '../pod-services.ts';
+import { messageMount } from '../termination-message.ts';
 
 export const runCreate: StepRunner<'create'> = async (step, context) => {
   const { record, runtime, events, clock } = context;
   const pod = podOf(context);
   if (!record.prepared) return 'stop';
+  const lastWords = await messageMount(record, step.attempt, context.files);
   const spec = renderContainerSpec({
     pod,
     grid: context.grid,
@@ -13,7 +15,7 @@ export const runCreate: StepRunner<'create'> = async (step, context) => {
     attempt: step.attempt,
     networkName: context.networkName,
     variables: record.prepared.environment.variables,
-    mounts: record.prepared.mounts,
+    mounts: [...record.prepared.mounts, ...lastWords],
     boundPorts: record.boundPorts,
     ...(record.address === undefined ? {} : { address: record.address }),
   });

@@ -1,6 +1,8 @@
 import type { MountSpec } from '../../../adapters/runtime/port.ts';
 import { messageOf } from '../../../lib/errors.ts';
+import { annotations } from '../../../resources/names.ts';
 import { renderResolvConf } from '../../network/resolv-conf.ts';
+import { randomPortProblems } from '../container-spec.ts';
 import { type PodReferences, renderEnvironment } from '../environment.ts';
 import { podOf, type StepContext, type StepRunner } from '../pod-services.ts';
 import { planVolumes } from '../volume-plan.ts';
@@ -19,7 +21,8 @@ export const runPrepare: StepRunner<'prepare'> = async (_step, context) => {
   const facts = { podAddresses, hostAddresses: context.hostAddresses() };
   const environment = renderEnvironment(pod, references, facts);
   const volumes = planVolumes(pod, context.grid, files.directories(record.uid), references);
-  const problems = [...environment.problems, ...volumes.problems];
+  const ports = randomPortProblems(pod.metadata.annotations?.[annotations.randomHostPorts]);
+  const problems = [...environment.problems, ...volumes.problems, ...ports];
   if (problems.length > 0) return fail(context, problems.join('; '));
   record.hasFiles = true;
   try {

@@ -1,7 +1,11 @@
+import { attemptOf } from '../plan.ts';
 import type { StepRunner } from '../pod-services.ts';
+import { dropMessage } from '../termination-message.ts';
 
-export const runRemove: StepRunner<'remove'> = async (step, { record, runtime }) => {
+export const runRemove: StepRunner<'remove'> = async (step, { record, runtime, files }) => {
+  const container = record.containers.get(step.containerId);
   await runtime.remove(step.containerId);
+  if (container) await dropMessage(record, attemptOf(container), files);
   record.forget(step.containerId);
   return 'continue';
 };

@@ -5,6 +5,7 @@ import { runAssignAddress } from './assign-address.ts';
 import { runCreate } from './create.ts';
 import { runDeleteObject } from './delete-object.ts';
 import { runEnsureImage } from './ensure-image.ts';
+import { runPostStart } from './post-start.ts';
 import { runPrepare } from './prepare.ts';
 import { runRelease } from './release.ts';
 import { runRemove } from './remove.ts';
@@ -19,6 +20,7 @@ const runners: { readonly [T in PodStep['type']]: StepRunner<T> } = {
   prepare: runPrepare,
   create: runCreate,
   start: runStart,
+  'post-start': runPostStart,
   resume: runResume,
   stop: runStop,
   remove: runRemove,

@@ -1,0 +1,47 @@
+import type { ContainerObservation, MountSpec } from '../../adapters/runtime/port.ts';
+import { attemptOf } from './plan.ts';
+import type { PodRecord } from './pod-record.ts';
+import type { PodServices } from './pod-services.ts';
+
+/** As Kubernetes: of the file; of the log that stands in for it. */
+const maxFileBytes = 4_096;
+const maxLogBytes = 2_048;
+const maxLogLines = 80;
+const logTimeoutMs = 5_000;
+const defaultPath = '/dev/termination-log';
+
+/** The file of this attempt, mounted where the container writes its last words. */
+export async function messageMount(
+  record: PodRecord,
+  attempt: number,
+  files: PodServices['files'],
+): Promise<readonly MountSpec[]> {
+  const target = record.pod?.spec.containers[0]?.terminationMessagePath ?? defaultPath;
+  if (target === '') return [];
+  const source = await files.write(record.uid, nameOf(attempt), '', 0o666);
+  return [{ type: 'bind', source, target, readOnly: false }];
+}
+
+/** What a container that ended has left to say; empty: nothing. */
+export async function readMessage(
+  record: PodRecord,
+  container: ContainerObservation,
+  { files, runtime }: Pick<PodServices, 'files' | 'runtime'>,
+): Promise<string> {
+  const text = await files.read(record.uid, nameOf(attemptOf(container)), maxFileBytes);
+  const policy = record.pod?.spec.containers[0]?.terminationMessagePolicy;
+  if (text !== '' || policy !== 'FallbackToLogsOnError' || container.exitCode === 0) return text;
+  const options = { follow: false, timestamps: false, tailLines: maxLogLines };
+  const { lines } = await runtime.logs(container.id, options, AbortSignal.timeout(logTimeoutMs));
+  let tail = Buffer.alloc(0);
+  for await (const { data } of lines) tail = Buffer.concat([tail, data]).subarray(-maxLogBytes);
+  return tail.toString('utf8');
+}
+
+export function dropMessage(record: PodRecord, attempt: number, files: PodServices['files']): Promise<void> {
+  return files.drop(record.uid, nameOf(attempt));
+}
+
+function nameOf(attempt: number): string {
+  return `termination/${attempt}`;
+}
