@@ -1,4 +1,9 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Command } from 'commander';
+import { ApiError } from '../../client/api-error.ts';
+import type { ObjectList } from '../../client/client.ts';
+import type { HttpClient } from '../../client/http-client.ts';
+import { FlotillaError } from '../../lib/errors.ts';
 import { type Event, events as eventKind, stacks } from '../../resources/kinds.ts';
 import { type OutputFlags, print, printList, renderTable } from '../output.ts';
 import { withSession } from '../session.ts';
@@ -36,42 +41,61 @@ export async function events(
     if (!flags.follow) return;
     const abort = new AbortController();
     process.once('SIGINT', () => abort.abort());
-    let { resourceVersion } = listed;
-    while (!abort.signal.aborted) {
-      try {
-        for await (const change of client.watch(eventKind, {
-          ...(namespace ? { namespace } : {}),
-          resourceVersion,
-          signal: abort.signal,
-        })) {
-          if (change.type === 'BOOKMARK') resourceVersion = change.resourceVersion;
-          else {
-            resourceVersion = change.object.metadata.resourceVersion ?? resourceVersion;
-            if (change.type !== 'DELETED')
-              print(
-                renderTable(
-                  [
-                    timeOf(change.object),
-                    change.object.type ?? '',
-                    change.object.reason ?? '',
-                    objectOf(change.object),
-                    change.object.message ?? '',
-                  ],
-                  [],
-                ),
-              );
-          }
-        }
-      } catch (error) {
-        if (!abort.signal.aborted) throw error;
-      }
-    }
+    await follow(client, { namespace, listed, signal: abort.signal });
 
     async function namespaceOf(name: string): Promise<string> {
       const found = (await client.list(stacks)).items.find((one) => one.metadata.name === name);
       return found?.metadata.namespace ?? name;
     }
   });
+}
+
+const retryMs = 500;
+
+interface Followed {
+  readonly namespace: string | undefined;
+  readonly listed: ObjectList<Event>;
+  readonly signal: AbortSignal;
+}
+
+/** Prints what comes, also after the server went away: goes on where it was, or with what is new in a fresh list. */
+async function follow(client: HttpClient, { namespace, listed: first, signal }: Followed): Promise<void> {
+  const where = namespace === undefined ? {} : { namespace };
+  /** Newest version shown of each, those of the first list among them. */
+  const printed = new Map(first.items.map(({ metadata }) => [metadata.uid ?? '', metadata.resourceVersion ?? '']));
+  let resourceVersion: string | undefined = first.resourceVersion;
+  const show = (event: Event) => {
+    const { uid = '', resourceVersion: version = '' } = event.metadata;
+    if (printed.get(uid) === version) return;
+    printed.set(uid, version);
+    print(renderTable([timeOf(event), event.type ?? '', event.reason ?? '', objectOf(event), event.message ?? ''], []));
+  };
+  while (!signal.aborted) {
+    try {
+      if (resourceVersion === undefined) {
+        const listed = await client.list(eventKind, { ...where, signal });
+        for (const event of listed.items) show(event);
+        resourceVersion = listed.resourceVersion;
+      }
+      for await (const change of client.watch(eventKind, { ...where, resourceVersion, signal })) {
+        if (change.type === 'BOOKMARK') resourceVersion = change.resourceVersion;
+        else {
+          resourceVersion = change.object.metadata.resourceVersion ?? resourceVersion;
+          if (change.type === 'DELETED') printed.delete(change.object.metadata.uid ?? '');
+          else show(change.object);
+        }
+      }
+    } catch (error) {
+      if (signal.aborted) return;
+      if (error instanceof ApiError && error.status.code === 410) resourceVersion = undefined;
+      else if (!isPassing(error)) throw error;
+      await delay(retryMs, undefined, { signal }).catch(() => {});
+    }
+  }
+}
+
+function isPassing(error: unknown): boolean {
+  return error instanceof ApiError ? error.status.code >= 500 : error instanceof FlotillaError && error.retryable;
 }
 
 function timeOf(event: Event): string {
