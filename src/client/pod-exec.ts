@@ -98,6 +98,7 @@ function sessionOver(webSocket: WebSocket, ref: PodRef, signal: AbortSignal | un
       outcome.reject(error);
     }
   });
+  webSocket.resume();
   return {
     stdin: stdinOver(webSocket),
     stdout,

@@ -16,7 +16,7 @@ const subprotocol = 'v5.channel.k8s.io';
 const checkEveryMs = 15_000;
 const maxSilentChecks = 3;
 
-/** Opened, or rejected with what the server answered (ApiError), or Unavailable. */
+/** Opened and paused, so that nothing is lost before somebody listens; or rejected with what the server answered (ApiError), or Unavailable. */
 export async function openPodWebSocket(
   via: PodConnection,
   path: string,
@@ -47,6 +47,7 @@ export async function openPodWebSocket(
   });
   webSocket.once('open', () => {
     keepAlive(webSocket);
+    webSocket.pause();
     resolve(webSocket);
   });
   webSocket.once('close', () => signal?.removeEventListener('abort', onAbort));

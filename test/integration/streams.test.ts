@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { createServer as createHttpServer, type Server } from 'node:http';
+import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { PassThrough } from 'node:stream';
@@ -11,6 +11,9 @@ import { buffer, text } from 'node:stream/consumers';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Attach, Exec, KubeConfig, PortForward } from '@kubernetes/client-node';
+import fc from 'fast-check';
+import WebSocket from 'ws';
+import { type Clock, systemClock } from '../../src/lib/clock.ts';
 import { silentLogger } from '../../src/lib/log.ts';
 import { createPodStreams } from '../../src/server/sessions/pod-streams.ts';
 import { startTestApi, type TestApi } from '../../src/server/test-api.ts';
@@ -26,49 +29,59 @@ const pod = (name: string, nodeName: string) => ({
 
 let agent: LocalAgent;
 let api: TestApi;
-let server: Server;
 let url = '';
 const upgraded = new Set<Socket>();
+const stops: (() => unknown)[] = [];
 
-before(async () => {
-  agent = await startLocalAgent();
-  api = await startTestApi({ podStreams: createPodStreams({ tunnels: agent.tunnels, log: silentLogger }) });
+/** An API server whose pods are those of the agent; `speed`: its clock runs so many times faster. */
+async function startApi(speed = 1): Promise<{ readonly api: TestApi; readonly url: string }> {
+  const clock: Clock = { ...systemClock, after: (ms, run) => systemClock.after(ms / speed, run) };
+  const podStreams = createPodStreams({ tunnels: agent.tunnels, log: silentLogger, clock });
+  const made = await startTestApi({ podStreams });
   for (const [name, node] of [
     ['web', 'h1'],
     ['term', 'h1'],
     ['lost', 'h9'],
     ['done', 'h1'],
   ] as const) {
-    const made = await api.call('POST', '/api/v1/namespaces/default/pods', { body: pod(name, node) });
-    assert.equal(made.code, 201, JSON.stringify(made.json));
+    const answer = await made.call('POST', '/api/v1/namespaces/default/pods', { body: pod(name, node) });
+    assert.equal(answer.code, 201, JSON.stringify(answer.json));
     const phase = name === 'done' ? 'Succeeded' : 'Running';
     const containerStatuses = [
       { name: 'main', ready: true, restartCount: 0, image: 'i', imageID: 'i', state: { running: {} } },
     ];
-    await api.call('PATCH', `/api/v1/namespaces/default/pods/${name}/status`, {
+    await made.call('PATCH', `/api/v1/namespaces/default/pods/${name}/status`, {
       body: { status: { phase, containerStatuses } },
       headers: { 'content-type': 'application/merge-patch+json' },
     });
   }
-  server = createHttpServer((request, response) => {
+  const server = createHttpServer((request, response) => {
     const path = new URL(request.url ?? '/', 'http://server');
-    void api.handler.handle(api.context(), request, response, path);
+    void made.handler.handle(made.context(), request, response, path);
   });
   server.on('upgrade', (request, socket: Socket, head) => {
     upgraded.add(socket);
     socket.once('close', () => upgraded.delete(socket));
     socket.on('error', () => {});
-    void api.handler.upgrade(api.context(), request, socket, head, new URL(request.url ?? '/', 'http://server'));
+    void made.handler.upgrade(made.context(), request, socket, head, new URL(request.url ?? '/', 'http://server'));
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  stops.push(async () => {
+    server.closeAllConnections();
+    server.close();
+    await made.stop();
+  });
+  return { api: made, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
+}
+
+before(async () => {
+  agent = await startLocalAgent();
+  ({ api, url } = await startApi());
 });
 after(async () => {
-  server.closeAllConnections();
-  server.close();
+  for (const stop of stops) await stop();
   await agent.stop();
-  await api.stop();
 });
 
 async function eventually(what: string, ask: () => boolean): Promise<void> {
@@ -337,6 +350,168 @@ describe('client-node', () => {
     );
     const [chunk] = await once(errors, 'data');
     assert.match(String(chunk), /connection refused/);
+    await nothingLeft();
+  });
+});
+
+describe('WebSocket sessions', () => {
+  const pathOf = (query: string, subresource = 'exec') => `/api/v1/namespaces/default/pods/web/${subresource}?${query}`;
+  const shell = (script: string, more = '') =>
+    pathOf(`command=sh&command=-c&command=${encodeURIComponent(script)}&stdout=true&stderr=true${more}`);
+  const open = async (path: string, protocol?: string, server = url): Promise<WebSocket> => {
+    const socket = new WebSocket(server.replace('http', 'ws') + path, protocol);
+    socket.on('error', () => {});
+    await once(socket, 'open');
+    return socket;
+  };
+  /** What came on each channel until the end: what comes in one packet with the handshake, too. */
+  const collect = async (path: string, protocol?: string) => {
+    const socket = new WebSocket(url.replace('http', 'ws') + path, protocol);
+    socket.on('error', () => {});
+    const channels: Record<number, string> = {};
+    socket.on('message', (data: Buffer, isBinary) => {
+      const channel = isBinary ? data[0]! : data[0]! - 48;
+      const payload = isBinary ? data.subarray(1) : Buffer.from(data.subarray(1).toString(), 'base64');
+      channels[channel] = (channels[channel] ?? '') + payload.toString('utf8');
+    });
+    const [code] = (await once(socket, 'close')) as [number];
+    return { channels, code };
+  };
+
+  for (const protocol of ['v5.channel.k8s.io', 'v4.channel.k8s.io', 'v4.base64.channel.k8s.io']) {
+    test(`${protocol}: outputs apart, a Status at the end`, async () => {
+      const { channels, code } = await collect(shell('echo out; echo err >&2; exit 3'), protocol);
+      assert.equal(code, 1000);
+      assert.equal(channels[1], 'out\n');
+      assert.equal(channels[2], 'err\n');
+      assert.deepEqual(JSON.parse(channels[3] ?? '').details, { causes: [{ reason: 'ExitCode', message: '3' }] });
+    });
+  }
+
+  for (const protocol of ['channel.k8s.io', 'base64.channel.k8s.io', undefined]) {
+    test(`${protocol ?? 'no protocol'}: errors are words`, async () => {
+      const { channels } = await collect(shell('exit 3'), protocol);
+      assert.equal(channels[3], 'command terminated with non-zero exit code: 3');
+      assert.equal((await collect(shell('echo fine'), protocol)).channels[3], undefined);
+    });
+  }
+
+  test('refused before anything runs: unknown protocols, no stream, no command, a plain GET', async () => {
+    const refusal = async (path: string, protocol: string): Promise<string> => {
+      const socket = new WebSocket(url.replace('http', 'ws') + path, protocol);
+      const [, response] = await once(socket, 'unexpected-response');
+      return text(response);
+    };
+    const names = /unable to negotiate protocol: client supports \[v9.channel.k8s.io\], server accepts/;
+    assert.match(await refusal(shell('true'), 'v9.channel.k8s.io'), names);
+    assert.match(await refusal(pathOf('command=true'), 'v5.channel.k8s.io'), /at least 1 of stdin, stdout, stderr/);
+    assert.match(await refusal(pathOf('stdout=true'), 'v5.channel.k8s.io'), /at least 1 command/);
+    assert.match(await refusal(pathOf('ports=0', 'portforward'), 'v4.channel.k8s.io'), /invalid port/);
+    const plain = await fetch(url + shell('true'));
+    assert.equal(plain.status, 400);
+    assert.match(await plain.text(), /Upgrade request required/);
+    await nothingLeft();
+  });
+
+  test('each command is told to the audit log, also those that GET', async () => {
+    api.audited.length = 0;
+    await collect(shell('true'), 'v5.channel.k8s.io');
+    const [{ verb, subresource, name, code } = {}] = api.audited;
+    assert.deepEqual(
+      { verb, subresource, name, code },
+      { verb: 'create', subresource: 'exec', name: 'web', code: 101 },
+    );
+  });
+
+  test('whatever a client sends, a session goes on or ends; others do not notice', async () => {
+    const message = fc.oneof(
+      fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes)),
+      fc
+        .tuple(fc.constantFrom(0, 1, 2, 3, 4, 5, 254, 255), fc.uint8Array({ maxLength: 20 }))
+        .map(([channel, bytes]) => Buffer.from([channel, ...bytes])),
+      fc.string({ maxLength: 20 }),
+      fc.constantFrom('{"Width":-1,"Height":1e99}', '\x04null', '\x04{"Width":"a"}'),
+    );
+    const bystander = await open(pathOf('command=cat&stdin=true&stdout=true'), 'v5.channel.k8s.io');
+    await fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom('v5.channel.k8s.io', 'v4.channel.k8s.io', 'base64.channel.k8s.io'),
+        fc.constantFrom('exec', 'attach', 'portforward'),
+        fc.array(message, { maxLength: 8 }),
+        async (protocol, subresource, messages) => {
+          const query = subresource === 'portforward' ? 'ports=9' : 'command=cat&stdin=true&stdout=true&tty=true';
+          const socket = await open(pathOf(query, subresource), protocol);
+          for (const one of messages) socket.send(one);
+          socket.close();
+          await once(socket, 'close');
+        },
+      ),
+      { numRuns: 60 },
+    );
+    const { promise, resolve } = Promise.withResolvers<string>();
+    bystander.once('message', (data: Buffer) => resolve(data.subarray(1).toString()));
+    bystander.send(Buffer.from('\0still here'));
+    assert.equal(await promise, 'still here');
+    bystander.close();
+    await nothingLeft();
+  });
+
+  test('200 sessions, half of them cut off, leave nothing behind', async () => {
+    const echo = await startEcho();
+    const handles = () =>
+      process.getActiveResourcesInfo().filter((one) => one !== 'Timeout' && one !== 'Immediate').length;
+    const round = async () => {
+      const sockets = await Promise.all(
+        Array.from({ length: 10 }, (_none, index) =>
+          index % 2 === 0
+            ? open(pathOf('command=cat&stdin=true&stdout=true'), 'v5.channel.k8s.io')
+            : open(pathOf(`ports=${echo.port}`, 'portforward'), 'v4.channel.k8s.io'),
+        ),
+      );
+      for (const [index, socket] of sockets.entries()) {
+        socket.send(Buffer.from('\0hello'));
+        if (index % 4 < 2) socket.terminate();
+        else socket.close();
+      }
+      await Promise.all(sockets.map((socket) => socket.readyState === socket.CLOSED || once(socket, 'close')));
+      await nothingLeft();
+    };
+    await round();
+    const before = handles();
+    for (let rounds = 0; rounds < 19; rounds++) await round();
+    await eventually('as few handles as before', () => handles() <= before + 2);
+    await echo.stop();
+  });
+
+  test('a client whose command does not read is not left without a sign of life', async () => {
+    const fast = await startApi(100);
+    const socket = await open(pathOf(`command=sleep&command=2&stdin=true&stdout=true`), 'v5.channel.k8s.io', fast.url);
+    let pongs = 0;
+    socket.on('pong', () => {
+      pongs += 1;
+    });
+    const megabyte = Buffer.alloc(2 ** 20);
+    // More than all the buffers on the way take.
+    for (let sent = 0; sent < 60; sent++) socket.send(megabyte.subarray(0, 1_000_000));
+    await eventually('pongs that nobody asked for', () => pongs >= 3);
+    assert.ok(socket.bufferedAmount > 10_000_000, 'the command has taken it all');
+    socket.terminate();
+    await nothingLeft();
+  });
+
+  test('a client that has gone without a word is let go', async () => {
+    const fast = await startApi(100);
+    const socket = new WebSocket(
+      fast.url.replace('http', 'ws') + pathOf('command=cat&stdin=true&stdout=true'),
+      'v5.channel.k8s.io',
+      {
+        autoPong: false,
+      },
+    );
+    socket.on('error', () => {});
+    await once(socket, 'open');
+    const [code] = await once(socket, 'close');
+    assert.equal(code, 1006);
     await nothingLeft();
   });
 });
