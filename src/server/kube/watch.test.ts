@@ -143,3 +143,100 @@ test('how long events took to their watchers is counted', async () => {
   assert.match(api.metrics.render(), /flotilla_requests_total\{verb="create",code="201"\} 1/);
   await api.stop();
 });
+
+test('a version from the future is waited for, then answered with 504', async () => {
+  const clock = new ManualClock();
+  const api = await startTestApi({ clock });
+  const version = Number(await put(api, 'a', {}));
+  const early = take(api, `${base}?watch=true&resourceVersion=${version + 1}`, 1, async () => {
+    await put(api, 'b', {});
+    await put(api, 'c', {});
+  });
+  assert.deepEqual(short(await early), ['ADDED c']);
+  for (const query of ['watch=true&', '']) {
+    const answering = api.call('GET', `${base}?${query}resourceVersion=${version + 1_000}`);
+    await clock.advance(0);
+    await clock.advance(5_000);
+    const { code, json } = await answering;
+    assert.equal(code, 504);
+    assert.equal(json.message, `Timeout: Too large resource version: ${version + 1_000}, current: ${version + 2}`);
+    assert.deepEqual(json.details.causes, [
+      { reason: 'ResourceVersionTooLarge', message: 'Too large resource version' },
+    ]);
+  }
+  await api.stop();
+});
+
+test('options that mean nothing together are refused in Kubernetes’ words', async () => {
+  const api = await startTestApi();
+  const cases: readonly [string, string][] = [
+    [
+      'watch=true&sendInitialEvents=true',
+      'resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan',
+    ],
+    [
+      'sendInitialEvents=true&resourceVersionMatch=NotOlderThan&resourceVersion=0',
+      'sendInitialEvents: Forbidden: sendInitialEvents is forbidden for list',
+    ],
+    [
+      'watch=true&resourceVersion=1&resourceVersionMatch=Exact',
+      'resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided',
+    ],
+    [
+      'resourceVersionMatch=Exact',
+      'resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided',
+    ],
+    [
+      'resourceVersionMatch=Exact&resourceVersion=0',
+      'resourceVersionMatch: Forbidden: resourceVersionMatch "exact" is forbidden for resourceVersion "0"',
+    ],
+    [
+      'resourceVersionMatch=NotOlderThan&resourceVersion=0&continue=x',
+      'resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden when continue is provided',
+    ],
+    [
+      'resourceVersionMatch=Some&resourceVersion=1',
+      'resourceVersionMatch: Unsupported value: "Some": supported values: "Exact", "NotOlderThan", ""',
+    ],
+  ];
+  for (const [query, why] of cases) {
+    const { code, json } = await api.call('GET', `${base}?${query}`);
+    assert.equal(code, 422, query);
+    assert.equal(json.message, `ListOptions.meta.k8s.io "" is invalid: ${why}`);
+  }
+  await api.stop();
+});
+
+test('metadata alone: one object, a list, a watch with its bookmarks', async () => {
+  const api = await startTestApi();
+  await put(api, 'a', { secret: 'x' }, { app: 'web' });
+  const group = 'g=meta.k8s.io;v=v1';
+  const headers = {
+    accept: `application/vnd.kubernetes.protobuf;as=PartialObjectMetadata;${group},application/json;as=PartialObjectMetadata;${group},application/json`,
+  };
+  const one = (await api.call('GET', `${base}/a`, { headers })).json;
+  assert.deepEqual(
+    [one.kind, one.apiVersion, one.data, one.metadata.labels],
+    ['PartialObjectMetadata', 'meta.k8s.io/v1', undefined, { app: 'web' }],
+  );
+  const list = (
+    await api.call('GET', base, { headers: { accept: headers.accept.replaceAll('Metadata', 'MetadataList') } })
+  ).json;
+  assert.equal(list.kind, 'PartialObjectMetadataList');
+  assert.deepEqual(list.items, [one]);
+  const query = 'watch=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true';
+  const abort = new AbortController();
+  const lines: WatchLine[] = [];
+  for await (const line of api.watch(`${base}?${query}`, abort.signal, headers)) {
+    lines.push(line);
+    if (line.type === 'BOOKMARK') await api.call('DELETE', `${base}/a`);
+    if (lines.length === 3) break;
+  }
+  abort.abort();
+  assert.deepEqual(
+    lines.map(({ type, object }) => `${type} ${object.kind}`),
+    ['ADDED PartialObjectMetadata', 'BOOKMARK PartialObjectMetadata', 'DELETED PartialObjectMetadata'],
+  );
+  assert.equal(lines[1]?.object.metadata.annotations['k8s.io/initial-events-end'], 'true');
+  await api.stop();
+});

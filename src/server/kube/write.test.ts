@@ -1,6 +1,7 @@
 // What writes are refused and warned about, in Kubernetes' words, and what dry runs leave behind.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { ManualClock } from '../../lib/clock.ts';
 import { allowAll, startTestApi, type TestApi } from '../test-api.ts';
 
 let api: TestApi;
@@ -187,4 +188,20 @@ test('who applies what is not there needs the right to make it', async () => {
   const { code, json } = await refusing.call('PATCH', `${base}/x?fieldManager=m`, call);
   assert.deepEqual([code, json.reason], [403, 'Forbidden']);
   await refusing.stop();
+});
+
+test('what is empty in metadata is absent, and stating it again and again is no change', async () => {
+  const body = { metadata: { name: 'empty', labels: {}, annotations: {}, finalizers: [], ownerReferences: [] } };
+  const clock = new ManualClock();
+  const timed = await startTestApi({ clock });
+  const made = (await timed.call('POST', base, { body })).json;
+  for (const field of ['labels', 'annotations', 'finalizers', 'ownerReferences']) {
+    assert.ok(!Object.hasOwn(made.metadata, field), field);
+  }
+  const call = { body: { apiVersion: 'v1', kind: 'ConfigMap', ...body }, headers: patchType('apply') };
+  const first = (await timed.call('PATCH', `${base}/empty?fieldManager=m`, call)).json;
+  await clock.advance(5_000);
+  const second = (await timed.call('PATCH', `${base}/empty?fieldManager=m`, call)).json;
+  assert.equal(second.metadata.resourceVersion, first.metadata.resourceVersion);
+  await timed.stop();
 });

@@ -13,7 +13,7 @@ import type { Call, RegistryContext } from './call.ts';
 import { putObject } from './commit.ts';
 import { objectKey } from './object-key.ts';
 import { ownersOfNew } from './owners.ts';
-import { hasGeneration, isSame, namespaceNameLabel, type WritableMeta } from './server-fields.ts';
+import { dropEmpty, hasGeneration, isSame, namespaceNameLabel, type WritableMeta } from './server-fields.ts';
 
 const maxAttempts = 20;
 
@@ -65,6 +65,7 @@ function prepare(context: RegistryContext, kind: Kind, object: ApiObject): ApiOb
   for (const field of ['resourceVersion', 'deletionTimestamp', 'deletionGracePeriodSeconds', 'selfLink'] as const) {
     delete metadata[field];
   }
+  dropEmpty(metadata);
   metadata.uid = randomUUID();
   metadata.creationTimestamp = formatTime(context.clock.wallMs());
   delete metadata.generation;

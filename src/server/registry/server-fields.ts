@@ -12,6 +12,14 @@ export function hasGeneration(kind: Kind): boolean {
   return hasSubresource(kind, 'status') && kind.message.fields.has('spec');
 }
 
+/** Absent and empty are the same, and absent is how they are stored. Changes `metadata`. */
+export function dropEmpty(metadata: Meta): void {
+  for (const field of ['labels', 'annotations', 'finalizers', 'ownerReferences'] as const) {
+    const value = metadata[field];
+    if (value !== undefined && Object.keys(value).length === 0) delete metadata[field];
+  }
+}
+
 export function isSame(kind: Kind, other: Kind): boolean {
   return kind.group === other.group && kind.plural === other.plural;
 }

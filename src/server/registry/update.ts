@@ -11,7 +11,7 @@ import { badRequest, conflict } from './api-errors.ts';
 import type { Call, RegistryContext } from './call.ts';
 import { putObject, removeObject, withNewest } from './commit.ts';
 import { ownersOfChanged } from './owners.ts';
-import { hasGeneration, isSame, namespaceNameLabel } from './server-fields.ts';
+import { dropEmpty, hasGeneration, isSame, namespaceNameLabel } from './server-fields.ts';
 
 /** Which part of an object a write is about; `binding` is `spec.nodeName` of a pod, `finalize` a namespace's finalizers. */
 export type Part = 'status' | 'scale' | 'binding' | 'finalize' | undefined;
@@ -41,7 +41,7 @@ export async function changeObject(
     const sent = wanted.metadata.managedFields;
     const owners = isApply ? sent : ownersOfChanged(context, call, { kind, part, old: old.object, next, sent });
     next.metadata = withOwners(next.metadata, owners);
-    if (jsonEqual(next, old.object)) return old.object;
+    if (isUnchanged(next, old.object)) return old.object;
     const errors = validateUpdate(kind, next, old.object, part && part !== 'finalize' ? { subresource: part } : {});
     if (errors.length > 0) throw invalidError(kind, ref.name, errors);
     if (part !== 'status') raiseGeneration(kind, next, old.object);
@@ -78,6 +78,7 @@ function merge(kind: Kind, part: Part, wanted: ApiObject, old: ApiObject): ApiOb
   }
   if (part !== undefined) return { ...wanted, metadata: old.metadata };
   const next = { ...wanted, metadata: keepServersFields(wanted.metadata, old.metadata) };
+  dropEmpty(next.metadata);
   if (hasSubresource(kind, 'status')) setOrDelete(next, 'status', (old as { status?: unknown }).status);
   if (isSame(kind, namespaces)) {
     setOrDelete(next, 'spec', (old as { spec?: unknown }).spec);
@@ -112,6 +113,17 @@ function keepServersFields(wanted: Meta, old: Meta): Meta {
   const metadata: Meta = { ...wanted };
   for (const field of serversFields) setOrDelete(metadata, field, old[field]);
   return metadata;
+}
+
+/** When somebody last said the same again is not worth a write. */
+function isUnchanged(next: ApiObject, old: ApiObject): boolean {
+  if (jsonEqual(next, old)) return true;
+  const [one, other] = [next.metadata.managedFields, old.metadata.managedFields];
+  const withoutTimes = (object: ApiObject, entries: Meta['managedFields']) => ({
+    ...object,
+    metadata: { ...object.metadata, managedFields: entries?.map(({ time: _, ...rest }) => rest) },
+  });
+  return one !== undefined && other !== undefined && jsonEqual(withoutTimes(next, one), withoutTimes(old, other));
 }
 
 function withOwners(metadata: Meta, managedFields: Meta['managedFields']): Meta {
