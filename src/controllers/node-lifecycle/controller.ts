@@ -32,7 +32,7 @@ export function startNodeLifecycleController(context: ControllerContext): Runnin
   const writer = createObjectWriter(client);
   pods.index('node', (pod) => (pod.spec.nodeName ? [pod.spec.nodeName] : []));
   let listeningSinceMs = clock.monotonicMs();
-  let judgement: Judgement = { verdicts: new Map(), targets: [], askers: [] };
+  let judgement: Judgement = { verdicts: new Map(), doubtedMs: new Map(), targets: [], askers: [] };
   let judgedMs = Number.NEGATIVE_INFINITY;
   /** Since when a node has been heard without a suspicion in between. */
   const heardSinceMs = new Map<string, number>();
@@ -86,7 +86,8 @@ export function startNodeLifecycleController(context: ControllerContext): Runnin
   function judgeAll(): void {
     const nowMs = clock.monotonicMs();
     const signs = [...nodes.list()].map((node) => signsOf(node));
-    judgement = judgeNodes({ nodes: signs, listeningSinceMs, nowMs, probes: probes.findings });
+    const { doubtedMs } = judgement;
+    judgement = judgeNodes({ nodes: signs, listeningSinceMs, nowMs, probes: probes.findings, doubtedMs });
     judgedMs = nowMs;
     for (const [name, verdict] of judgement.verdicts) {
       if (verdict.state === 'silent' || verdict.state === 'doubted') heardSinceMs.delete(name);

@@ -20,6 +20,8 @@ export interface Signs {
   readonly nowMs: number;
   /** By silent node: what the others said about it last. */
   readonly probes: ReadonlyMap<string, ProbeFinding>;
+  /** Of the judgement before: until when silences were doubted. */
+  readonly doubtedMs: ReadonlyMap<string, number>;
 }
 
 /** What agents that still answer found when they called a silent node's addresses. */
@@ -43,6 +45,8 @@ export type Verdict =
 
 export interface Judgement {
   readonly verdicts: ReadonlyMap<string, Verdict>;
+  /** For the next judgement. */
+  readonly doubtedMs: ReadonlyMap<string, number>;
   /** Nodes that should be called by others, and who could call them. */
   readonly targets: readonly string[];
   readonly askers: readonly string[];
@@ -60,7 +64,8 @@ export const maxAskers = 3;
 /**
  * Whose silence can be believed. Many at once (two remote nodes or more, and more than 55 % of those that counted before)
  * look the same as this server's own cable pulled out. Then the nodes that still answer are asked: not reached by them
- * either → believed; reached, or nobody left to ask → doubted. Pure.
+ * either → believed; reached, or nobody left to ask → doubted. When a doubt ends, because the others answer again, silence
+ * counts from then on: whoever needs a second longer to come back has not been silent all the time. Pure.
  */
 export function judgeNodes(signs: Signs): Judgement {
   const { nowMs, listeningSinceMs } = signs;
@@ -79,12 +84,16 @@ export function judgeNodes(signs: Signs): Judgement {
   const isMany = (size: number) => size >= 2 && size > manyShare * (size + answering.length);
 
   const verdicts = new Map<string, Verdict>();
-  const targets: string[] = [];
+  const doubtedMs = new Map<string, number>();
   for (const node of signs.nodes) {
-    const silentSinceMs = sinceOf(node);
-    const isSilent = nowMs - silentSinceMs >= suspectAfterMs;
     const size = node.isLocal || node.isLost || !isQuiet(node) ? 0 : groupOf(node);
-    if (isMany(size)) targets.push(node.name);
+    const finding = findingAbout(node.name, sinceOf(node), signs);
+    const isBelieved = !isMany(size) || (finding.missedBy.length > 0 && finding.reachedBy.length === 0);
+    const doubtedUntilMs = signs.doubtedMs.get(node.name) ?? Number.NEGATIVE_INFINITY;
+    const silentSinceMs = isMany(size) ? sinceOf(node) : Math.max(sinceOf(node), doubtedUntilMs);
+    const isSilent = nowMs - silentSinceMs >= suspectAfterMs;
+    if (!isBelieved) doubtedMs.set(node.name, nowMs);
+    else if (doubtedUntilMs > sinceOf(node)) doubtedMs.set(node.name, doubtedUntilMs);
     if (node.lastHeardMs !== undefined && nowMs - node.lastHeardMs < suspectAfterMs) {
       verdicts.set(node.name, { state: 'heard' });
     } else if (!isSilent) {
@@ -93,18 +102,28 @@ export function judgeNodes(signs: Signs): Judgement {
       verdicts.set(node.name, { state: 'silent', silentSinceMs, isConfirmed: true, why: 'an operator confirmed it' });
     } else if (isMany(size)) {
       const crowd = `${size} of ${size + answering.length} nodes fell silent together`;
-      verdicts.set(node.name, judgeMany(node, silentSinceMs, crowd, signs));
+      verdicts.set(node.name, judgeMany(silentSinceMs, crowd, finding));
     } else {
       verdicts.set(node.name, { state: 'silent', silentSinceMs, isConfirmed: false, why: '' });
     }
   }
-  return { verdicts, targets, askers: answering.slice(0, maxAskers).map((node) => node.name) };
+  // Also about a single one: should others stumble for a moment, what is known about it keeps its silence believed.
+  const targets = quiet.map((node) => node.name);
+  return { verdicts, doubtedMs, targets, askers: answering.slice(0, maxAskers).map((node) => node.name) };
 }
 
-function judgeMany(node: NodeSigns, silentSinceMs: number, crowd: string, { probes, nowMs }: Signs): Verdict {
-  const finding = probes.get(node.name);
+/** What others said, if they said it lately and about this silence. */
+function findingAbout(name: string, silentSinceMs: number, { probes, nowMs }: Signs): Omit<ProbeFinding, 'atMs'> {
+  const finding = probes.get(name);
   const isFresh = finding !== undefined && finding.atMs >= silentSinceMs && nowMs - finding.atMs <= findingValidMs;
-  const { reachedBy, missedBy } = isFresh ? finding : { reachedBy: [], missedBy: [] };
+  return isFresh ? finding : { reachedBy: [], missedBy: [] };
+}
+
+function judgeMany(
+  silentSinceMs: number,
+  crowd: string,
+  { reachedBy, missedBy }: Pick<ProbeFinding, 'reachedBy' | 'missedBy'>,
+): Verdict {
   if (reachedBy.length > 0) {
     const why = `${crowd}, and ${reachedBy.join(', ')} can still reach it: this server may be cut off from it`;
     return { state: 'doubted', silentSinceMs, why };
