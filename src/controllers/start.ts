@@ -29,6 +29,7 @@ import { startReplicaSetController } from './replica-set/controller.ts';
 import { startScheduler } from './scheduler/controller.ts';
 import { startServiceAccountController } from './service-account/controller.ts';
 import { startStackController } from './stack/controller.ts';
+import { startTaintEvictionController } from './taint-eviction/controller.ts';
 import { startVolumeController } from './volume/controller.ts';
 
 export interface ControllersOptions {
@@ -56,6 +57,7 @@ const all: readonly StartController[] = [
   startStackController,
   startGarbageCollector,
   startPodGcController,
+  startTaintEvictionController,
   startVolumeController,
   startClusterRoleAggregation,
   startDisruptionController,

@@ -63,11 +63,11 @@ const cases: readonly (readonly [Kind, JsonObject, readonly RegExp[]])[] = [
       spec: {
         taints: [
           { key: 'a', effect: 'NoSchedule' },
-          { key: 'b', effect: 'NoExecute' },
+          { key: 'b', effect: 'PreferNoSchedule' },
         ],
       },
     },
-    [/^spec.taints\[1\]: NoExecute keeps new pods away/],
+    [/^spec.taints\[1\]: PreferNoSchedule changes nothing/],
   ],
 ];
 

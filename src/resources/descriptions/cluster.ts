@@ -18,7 +18,8 @@ export const clusterDescriptions: Descriptions = {
   Taint: 'Keeps pods away that do not tolerate it.',
   'Taint.key': 'Its name.',
   'Taint.value': 'Further told in tolerations.',
-  'Taint.effect': 'NoSchedule: no new pods. NoExecute: the same here. PreferNoSchedule: nothing.',
+  'Taint.effect':
+    'NoSchedule: no new pods. NoExecute: those that run go as well, at once or when their tolerationSeconds are over. PreferNoSchedule: nothing.',
   'Taint.timeAdded': 'When it was added.',
   NodeStatus: 'What its agent reports.',
   'NodeStatus.capacity': 'What the host has.',

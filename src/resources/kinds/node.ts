@@ -8,7 +8,6 @@ import { field, listOf, mapOf, message, unsupported } from '../schema.ts';
 const identity = { group: '', version: 'v1', kind: 'Node', plural: 'nodes' };
 
 const taintWarnings: Readonly<Record<string, string>> = {
-  NoExecute: 'NoExecute keeps new pods away and leaves those that run: use "flotilla node drain" to move them',
   PreferNoSchedule: 'PreferNoSchedule changes nothing here: use NoSchedule',
 };
 
