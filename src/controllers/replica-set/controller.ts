@@ -8,6 +8,7 @@ import { createObjectWriter } from '../object-writer.ts';
 import { controllerOf, controllerRef, keyOf, refOf } from '../owners.ts';
 import { startReconciler } from '../reconciler.ts';
 import { isSame } from '../same.ts';
+import { refusalOf, withRefusal } from './failure.ts';
 import { planReplicaSet, type ReplicaSetStep } from './plan.ts';
 
 /** Keeps `spec.replicas` pods of each ReplicaSet. Writes: Pods (never their status), ReplicaSet.status. */
@@ -67,10 +68,14 @@ export function startReplicaSetController(context: ControllerContext): RunningCo
       nextOrdinal: nextOrdinal(replicaSet, owned),
       nowMs: clock.wallMs(),
     });
-    await doAll(plan.steps, (step) => apply(replicaSet, step, signal));
-    if (!isSame(plan.status, replicaSet.status)) {
-      await writer.updateStatus(replicaSets, { ...replicaSet, status: plan.status }, signal);
+    const failure = await doAll(plan.steps, (step) => apply(replicaSet, step, signal));
+    const refusal = refusalOf(failure);
+    if (refusal !== undefined) events.record(replicaSet, 'Warning', 'FailedCreate', `Error creating: ${refusal}`);
+    const status = withRefusal(plan.status, refusal, clock.wallMs());
+    if (!isSame(status, replicaSet.status)) {
+      await writer.updateStatus(replicaSets, { ...replicaSet, status }, signal);
     }
+    if (failure !== undefined) throw failure;
     // A burst was cut short, or pods were taken in or let go: look again.
     if (plan.steps.length > 0) queue.add(key);
     return plan.againAfterMs === undefined ? undefined : { againAfterMs: plan.againAfterMs };
@@ -133,8 +138,8 @@ function podOf(replicaSet: ReplicaSet, step: Extract<ReplicaSetStep, { type: 'cr
   };
 }
 
-/** Steps of one plan do not depend on each other: all are tried, the first failure is reported. */
-async function doAll<S>(steps: readonly S[], run: (step: S) => Promise<void>): Promise<void> {
+/** Steps of one plan do not depend on each other: those begun are all tried. Gives the first failure. */
+async function doAll<S>(steps: readonly S[], run: (step: S) => Promise<void>): Promise<unknown> {
   const atOnce = 16;
   let failure: unknown;
   for (let at = 0; at < steps.length; at += atOnce) {
@@ -143,5 +148,5 @@ async function doAll<S>(steps: readonly S[], run: (step: S) => Promise<void>): P
     if (failed && failure === undefined) failure = failed.reason;
     if (failure !== undefined) break;
   }
-  if (failure !== undefined) throw failure;
+  return failure;
 }
