@@ -16,12 +16,14 @@ import { type AuthenticatorOptions, createAuthenticator, userOfToken } from './a
 import { createAuthorizer } from './auth/authorizer.ts';
 import { openIdentity } from './auth/identity.ts';
 import { startNodeKeys } from './auth/node-keys.ts';
+import { startNodeRevocation } from './auth/node-revocation.ts';
 import { ensureOwnerToken } from './auth/owner-token.ts';
 import { createPrivateFile, readIfThere } from './auth/private-file.ts';
 import { ensureDefaultRoles } from './auth/rbac/ensure-default-roles.ts';
 import { createRoleSource } from './auth/rbac/role-source.ts';
 import { createTokenReviewer } from './auth/review-token.ts';
 import { loadServerCertificate, startServerCertificateRenewal } from './auth/server-certificate.ts';
+import { createPodAdmission } from './auth/service-account/admit-pods.ts';
 import { createServiceAccountTokens } from './auth/service-account/tokens.ts';
 import { mintToken } from './auth/tokens.ts';
 import { startWatchCache } from './cache/watch-cache.ts';
@@ -98,10 +100,11 @@ export async function assembleServer(
   const codec = createObjectCodec(createCipher(identity.secretsKey), await readResourceVersions(store));
   const cache = await startWatchCache({ store, kinds: allKinds, codec, clock, log });
   stops.push(() => cache.stop());
+  const complete = createPodAdmission({ cache, clock });
   const tokenIssuer = (token: Token) => mintToken(token, identity.caHash);
   const commitSeconds = commitHistogram(metrics);
   const registryOver = (over: Store) =>
-    createRegistry({ store: over, cache, codec, clock, commitSeconds, tokenIssuer });
+    createRegistry({ store: over, cache, codec, clock, commitSeconds, tokenIssuer, complete });
   const registry = registryOver(store);
   await ensureNamespaces(registry);
   await ensureGrids(registry, [defaultGrid], options.failoverAfterMs ?? defaultFailoverAfterMs);
@@ -151,6 +154,18 @@ export async function assembleServer(
   metrics.gauge('flotilla_liveness_connections', 'Liveness connections of nodes.', () => liveness.size);
   metrics.gauge('flotilla_tunnels', 'Tunnels of nodes.', () => tunnels.size);
   stops.push(liveness.stop, tunnels.stop);
+  const revocation = startNodeRevocation({
+    grids,
+    clientFor,
+    nodeKeys,
+    drop: (grid, nodeName) => {
+      liveness.drop(grid, nodeName);
+      tunnels.drop(grid, nodeName);
+    },
+    clock,
+    log,
+  });
+  stops.push(() => revocation.stop());
 
   const authentication: AuthenticatorOptions = {
     nodeKeys,

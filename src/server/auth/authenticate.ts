@@ -89,7 +89,7 @@ function byCertificate({ nodeKeys, wallMs }: AuthenticatorOptions, socket: TLSSo
   if (wallMs() > notAfterMs) throw unauthorized(`the certificate of node "${nodeName}" has expired: join again`);
   if (!nodeKeys.isKeyOf(grid, nodeName, fingerprint)) {
     throw unauthorized(
-      `node "${nodeName}" of grid "${grid}" has joined with another key since: join under another name`,
+      `node "${nodeName}" of grid "${grid}" was removed, or has joined with another key since: join anew`,
     );
   }
   return { name: `${nodeUserPrefix}${nodeName}`, groups: [nodesGroup, 'system:authenticated'], grid };

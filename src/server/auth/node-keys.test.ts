@@ -57,3 +57,30 @@ test('after a renewal with a new key the former one stays good, the one before i
   keys.stop();
   restarted.stop();
 });
+
+test('a removed node takes its key with it; the name is free for another, and for the same one that joins anew', async () => {
+  const { keys, clock, open } = await setUp();
+  const madeMs = clock.wallMs();
+  await keys.claim('main', 'h1', 'aa');
+  await clock.advance(10_000);
+  await keys.replace('main', 'h1', 'bb');
+  assert.equal(await keys.revoke('main', 'h1', madeMs), true);
+  assert.deepEqual([keys.isKeyOf('main', 'h1', 'aa'), keys.isKeyOf('main', 'h1', 'bb')], [false, false]);
+  const restarted = await open();
+  assert.equal(restarted.isKeyOf('main', 'h1', 'bb'), false);
+  assert.equal(await keys.claim('main', 'h1', 'bb'), true);
+  assert.equal(keys.isKeyOf('main', 'h1', 'bb'), true);
+  keys.stop();
+  restarted.stop();
+});
+
+test('a revocation that comes late does not touch who has joined since', async () => {
+  const { keys, clock } = await setUp();
+  const madeMs = clock.wallMs();
+  await clock.advance(10_000);
+  await keys.claim('main', 'h1', 'bb');
+  assert.equal(await keys.revoke('main', 'h1', madeMs), false);
+  assert.equal(keys.isKeyOf('main', 'h1', 'bb'), true);
+  assert.equal(await keys.revoke('main', 'h9', madeMs), false);
+  keys.stop();
+});

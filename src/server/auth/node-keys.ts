@@ -16,6 +16,11 @@ export interface NodeKeys {
   claim(grid: string, nodeName: string, fingerprint: string): Promise<boolean>;
   /** At renewal with a new key; the former one stays good until the next renewal, should the answer get lost. */
   replace(grid: string, nodeName: string, fingerprint: string): Promise<void>;
+  /**
+   * The Node object made at that time (wall clock) is gone: no key may speak for the name until one joins anew. False: one
+   * has joined since, or there was none.
+   */
+  revoke(grid: string, nodeName: string, createdAtMs: number): Promise<boolean>;
   stop(): void;
 }
 
@@ -27,7 +32,7 @@ export interface NodeKeysOptions {
   readonly hasNode: (grid: string, nodeName: string) => Promise<boolean>;
 }
 
-/** Newest first, at most two. */
+/** Newest first, at most two; none: the node was removed. */
 interface KeyRecord {
   readonly fingerprints: readonly string[];
   readonly claimedAtMs: number;
@@ -37,6 +42,8 @@ const prefix = '/meta/node-keys/';
 /** So long a name is kept for an agent that has joined and not yet made its Node object. */
 const claimGraceMs = 60_000;
 const retryMs = 500;
+/** Times of objects have whole seconds, and servers' clocks differ a little. */
+const clockSlackMs = 2_000;
 
 /** SHA-256 of a public key (SPKI, DER), hex. */
 export function keyFingerprint(publicKey: KeyObject): string {
@@ -100,12 +107,25 @@ export async function startNodeKeys(options: NodeKeysOptions): Promise<NodeKeys>
       const key = keyOf(grid, nodeName);
       for (let attempt = 0; attempt < 5; attempt++) {
         const entry = await store.get(key);
-        const former = entry ? parseRecord(entry.value).fingerprints : [];
+        const record = entry && parseRecord(entry.value);
+        const former = record?.fingerprints ?? [];
         if (former[0] === fingerprint) return;
         const fingerprints = [fingerprint, ...former.slice(0, 1)];
-        if (await write(key, { fingerprints, claimedAtMs: clock.wallMs() }, entry?.modRevision ?? 0)) return;
+        const claimedAtMs = record?.claimedAtMs ?? clock.wallMs();
+        if (await write(key, { fingerprints, claimedAtMs }, entry?.modRevision ?? 0)) return;
       }
       throw new Error(`cannot record the new key of node ${nodeName}: others keep changing it`);
+    },
+    revoke: async (grid, nodeName, createdAtMs) => {
+      const key = keyOf(grid, nodeName);
+      for (let attempt = 0; attempt < 5; attempt++) {
+        const entry = await store.get(key);
+        const record = entry && parseRecord(entry.value);
+        if (!record || record.claimedAtMs > createdAtMs + clockSlackMs) return false;
+        if (record.fingerprints.length === 0) return true; // another server was faster
+        if (await write(key, { fingerprints: [], claimedAtMs: 0 }, entry.modRevision)) return true;
+      }
+      throw new Error(`cannot revoke the key of node ${nodeName}: others keep changing it`);
     },
     stop: () => abort.abort(new Error('the server stops')),
   };
