@@ -130,6 +130,7 @@ export async function startAgentParts(parts: AgentParts): Promise<RunningAgent> 
       clock,
       log,
       hostAddresses: () => addresses,
+      apiServer: () => client.server,
       saveState: () => identity.file.save(),
       admit: (pod) => {
         const admitted = [...pods.records()].filter((one) => one.admission === 'admitted' && one.pod);

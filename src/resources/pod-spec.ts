@@ -5,7 +5,7 @@ import { duplicate, forbidden, invalid, notFound } from './field-errors.ts';
 import { localObjectReference } from './meta.ts';
 import { validateLabels } from './meta-validation.ts';
 import { dnsLabel, dnsSubdomain, ipAddress, qualifiedName } from './name-checks.ts';
-import { type FieldError, field, listOf, mapOf, message, unsupported } from './schema.ts';
+import { type FieldError, field, type JsonObject, listOf, mapOf, message, unsupported } from './schema.ts';
 import { podSecurityContext } from './security-context.ts';
 import { volume } from './volume.ts';
 
@@ -50,8 +50,11 @@ export const podSpec = message(
       harmless: ['ClusterFirst'],
     }),
     nodeSelector: field(7, mapOf('string'), { isAtomic: true, description: 'Labels that the node must have.' }),
-    serviceAccountName: unsupported(8, 'leave it out', { type: 'string', harmless: ['default'] }),
-    serviceAccount: unsupported(9, 'leave it out', { type: 'string', harmless: ['default'] }),
+    serviceAccountName: field(8, 'string', {
+      check: dnsSubdomain,
+      description: 'Whose token the pod gets. Default: default.',
+    }),
+    serviceAccount: field(9, 'string', { description: 'The old name of serviceAccountName; always the same.' }),
     nodeName: field(10, 'string', { check: dnsSubdomain, description: 'Written once, by the scheduler.' }),
     hostNetwork: field(11, 'bool', { description: 'The pod has the node’s own addresses and ports.' }),
     hostPID: unsupported(12, 'leave it out', { type: 'bool' }),
@@ -75,10 +78,9 @@ export const podSpec = message(
       type: listOf('any'),
       mergeKey: 'name',
     }),
-    automountServiceAccountToken: unsupported(21, 'set it to false; no token is mounted', {
-      type: 'bool',
+    automountServiceAccountToken: field(21, 'bool', {
       optional: true,
-      harmless: [false],
+      description: 'False: no token is mounted. Default: what the service account says.',
     }),
     tolerations: field(22, listOf(toleration)),
     hostAliases: field(23, listOf(hostAlias), { mergeKey: 'ip', mapKeys: ['ip'] }),
@@ -122,8 +124,14 @@ export const podSpec = message(
     schedulingGroup: unsupported(43, 'leave it out; each pod is scheduled by itself'),
     evictionResponders: unsupported(44, 'leave it out', { type: listOf('any') }),
   },
-  { validate: validatePodSpec, description: 'What a pod runs, and where it may.' },
+  { defaults: sameAccountTwice, validate: validatePodSpec, description: 'What a pod runs, and where it may.' },
 );
+
+/** One of both is enough; the new name counts. */
+function sameAccountTwice(spec: JsonObject): void {
+  const name = spec.serviceAccountName || spec.serviceAccount;
+  if (name) Object.assign(spec, { serviceAccountName: name, serviceAccount: name });
+}
 
 function validateToleration(one: Toleration, path: string, errors: FieldError[]): void {
   const operator = one.operator ?? 'Equal';

@@ -230,7 +230,6 @@ const bad: readonly (readonly [Kind, JsonObject, RegExp])[] = [
     pod({ securityContext: { runAsUser: 0 } }),
     /^spec.securityContext.runAsUser: Forbidden: not supported by Flotilla: set it in the securityContext of the container$/,
   ],
-  [pods, pod({ automountServiceAccountToken: true }), /^spec.automountServiceAccountToken: Forbidden/],
   [pods, pod({ dnsPolicy: 'None' }), /^spec.dnsPolicy: Forbidden/],
   [pods, pod({ schedulerName: 'mine' }), /^spec.schedulerName: Forbidden/],
   [

@@ -37,6 +37,8 @@ export function podTemplateOf(input: TemplateInput): PodTemplateSpec {
       containers: [containerOf(input, mounts)],
       restartPolicy: service.restart === 'no' ? 'Never' : service.restart === 'on-failure' ? 'OnFailure' : 'Always',
       terminationGracePeriodSeconds: service.stopGracePeriodSeconds ?? 10,
+      // What comes from a Compose file knows nothing of the API, and gets no key to it.
+      automountServiceAccountToken: false,
       ...(volumes.length > 0 ? { volumes } : {}),
     },
   };

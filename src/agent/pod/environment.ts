@@ -1,6 +1,6 @@
 import type { EnvVarSource } from 'kubernetes-types/core/v1.js';
 import type { ConfigMap, Pod, Secret } from '../../resources/kinds.ts';
-import type { WantedToken } from './pod-tokens.ts';
+import { type WantedToken, wantedTokensOf } from './pod-tokens.ts';
 
 /** The objects that a pod's variables and files come from, as they are now; undefined: does not exist. */
 export interface PodReferences {
@@ -14,6 +14,8 @@ export interface PodReferences {
 export interface PodFacts {
   readonly podAddresses: readonly string[];
   readonly hostAddresses: readonly string[];
+  /** `https://host:port` of the server in use. */
+  readonly apiServer?: string;
 }
 
 export interface Environment {
@@ -28,7 +30,7 @@ const variableName = /^[!-<>-~]+$/;
 /** A container's variables, as Kubernetes makes them: `envFrom` first, `env` over it, `$(NAME)` of what came before. */
 export function renderEnvironment(pod: Pod, references: PodReferences, facts: PodFacts): Environment {
   const container = pod.spec.containers[0];
-  const values = new Map<string, string>();
+  const values = new Map<string, string>(apiVariables(pod, facts));
   const problems: string[] = [];
   for (const source of container?.envFrom ?? []) {
     const reference = source.configMapRef ?? source.secretRef;
@@ -54,6 +56,21 @@ export function renderEnvironment(pod: Pod, references: PodReferences, facts: Po
     }
   }
   return { variables: [...values].map(([name, value]) => ({ name, value })), problems };
+}
+
+/** Where clients in the pod look for the API, when it has a token for it; its own variables of these names count more. */
+function apiVariables(pod: Pod, { apiServer, hostAddresses }: PodFacts): (readonly [string, string])[] {
+  if (apiServer === undefined || wantedTokensOf(pod).length === 0) return [];
+  const { hostname, port } = new URL(apiServer);
+  const address = hostname.replace(/^\[|\]$/g, '');
+  // A server on this very host: a pod with an address of its own does not reach the host's loopback.
+  const isLoopback = address.startsWith('127.') || address === '::1' || address === 'localhost';
+  const host = isLoopback && !pod.spec.hostNetwork ? (hostAddresses[0] ?? address) : address;
+  return [
+    ['KUBERNETES_SERVICE_HOST', host],
+    ['KUBERNETES_SERVICE_PORT', port || '443'],
+    ['KUBERNETES_SERVICE_PORT_HTTPS', port || '443'],
+  ];
 }
 
 /** `$(NAME)` → its value when known, else as it stands; `$$` → `$` (so `$$(NAME)` is literally `$(NAME)`). */

@@ -29,6 +29,8 @@ export interface PodServices {
   readonly clock: Clock;
   readonly log: Logger;
   readonly hostAddresses: () => readonly string[];
+  /** `https://host:port` of the server in use. Absent: pods are told of none. */
+  readonly apiServer?: () => string;
   /** Puts address assignments on disk. */
   readonly saveState: () => Promise<void>;
   readonly admit: (pod: Pod) => Refusal | undefined;

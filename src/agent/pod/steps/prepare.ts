@@ -18,7 +18,9 @@ export const runPrepare: StepRunner<'prepare'> = async (_step, context) => {
     return fail(context, messageOf(error));
   }
   const podAddresses = record.address === undefined ? context.hostAddresses() : [record.address];
-  const facts = { podAddresses, hostAddresses: context.hostAddresses() };
+  const apiServer = context.apiServer?.();
+  const server = apiServer === undefined ? {} : { apiServer };
+  const facts = { podAddresses, hostAddresses: context.hostAddresses(), ...server };
   const environment = renderEnvironment(pod, references, facts);
   const volumes = planVolumes(pod, context.grid, files.directories(record.uid), references);
   const ports = randomPortProblems(pod.metadata.annotations?.[annotations.randomHostPorts]);
