@@ -122,10 +122,12 @@ describe('architecture', () => {
     assert.deepEqual(complaints, []);
   });
 
-  it('reads its environment and handles signals in main.ts only', () => {
+  it('reads its environment and handles signals in main.ts and in *-process.ts, programs of their own, only', () => {
     const roleFolders = ['adapters', 'agent', 'controllers', 'server', 'store', 'tunnel'];
     const found = sources
-      .filter((file) => !isTest(file) && roleFolders.includes(folderOf(file)) && !file.endsWith('/main.ts'))
+      .filter(
+        (file) => !isTest(file) && roleFolders.includes(folderOf(file)) && !/\/main\.ts$|-process\.ts$/.test(file),
+      )
       .filter((file) => /process\.(env|argv|on\(|exit)/.test(withoutComments(readFileSync(join(root, file), 'utf8'))));
     assert.deepEqual(found, []);
   });

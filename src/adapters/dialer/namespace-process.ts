@@ -1,4 +1,5 @@
-// Runs inside a container's network namespace, started by namespace-dialers.ts: connects there and hands the sockets over.
+// Runs inside a container's network namespace, started by namespace-dialers.ts: connects there and hands the sockets over. Ends with
+// the channel to the agent.
 import { connectTcp } from './connect-tcp.ts';
 
 export interface DialQuestion {
@@ -32,4 +33,3 @@ process.on('message', ({ id, port }: DialQuestion) => {
       process.send?.({ id, error: error.message, ...(error.code ? { code: error.code } : {}) } satisfies DialAnswer),
   );
 });
-process.on('disconnect', () => process.exit(0));

@@ -53,6 +53,11 @@ async function upload(container: Container, here: string, there: string): Promis
   });
   const isInside = there.endsWith('/') || (await isRemoteDirectory(container, there));
   const full = isInside ? posix.join(there, basename(here)) : there;
+  const command = ['tar', '-xf', '-', '-C', posix.dirname(full)];
+  const session = await container.client.podExec(container.ref, { command, stdin: true });
+  session.stdout.resume();
+  const words = text(session.stderr);
+  // Not before: what a process that has ended leaves unread is thrown away.
   const packing = spawn(
     'tar',
     ['-cf', '-', ...renamed(basename(here), posix.basename(full)), '-C', dirname(here), '--', basename(here)],
@@ -60,10 +65,6 @@ async function upload(container: Container, here: string, there: string): Promis
       stdio: ['ignore', 'pipe', 'inherit'],
     },
   );
-  const command = ['tar', '-xf', '-', '-C', posix.dirname(full)];
-  const session = await container.client.podExec(container.ref, { command, stdin: true });
-  session.stdout.resume();
-  const words = text(session.stderr);
   const packed = once(packing, 'close');
   // The other side may end before it has read all.
   await Promise.race([pipeline(packing.stdout, session.stdin), session.exitCode]).catch(() => {});
@@ -82,11 +83,11 @@ async function download(container: Container, there: string, here: string): Prom
   const unpacking = spawn('tar', ['-xf', '-', ...renamed(name, basename(full)), '-C', dirname(full)], {
     stdio: ['pipe', 'inherit', 'pipe'],
   });
-  const here2 = text(unpacking.stderr);
+  const said = text(unpacking.stderr);
   const unpacked = once(unpacking, 'close');
   await pipeline(session.stdout, unpacking.stdin).catch(() => {});
   failUnlessWell(await session.exitCode, await words, `${container.ref.name}:${there}`);
-  failUnlessWell(Number((await unpacked)[0] ?? 1), await here2, here);
+  failUnlessWell(Number((await unpacked)[0] ?? 1), await said, here);
 }
 
 async function isRemoteDirectory({ client, ref }: Container, path: string): Promise<boolean> {
