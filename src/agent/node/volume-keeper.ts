@@ -1,6 +1,7 @@
 import type { ContainerRuntime } from '../../adapters/runtime/port.ts';
 import type { Client } from '../../client/client.ts';
 import { type Informer, startInformer } from '../../client/informer.ts';
+import { type Clock, systemClock } from '../../lib/clock.ts';
 import type { Logger } from '../../lib/log.ts';
 import { WorkQueue } from '../../lib/work-queue.ts';
 import { type Volume, volumes } from '../../resources/kinds.ts';
@@ -13,6 +14,7 @@ export interface VolumeKeeperOptions {
   readonly grid: string;
   readonly nodeName: string;
   readonly log: Logger;
+  readonly clock?: Clock;
 }
 
 const timeoutMs = 10_000;
@@ -23,7 +25,7 @@ const timeoutMs = 10_000;
  * memory must not cost data.
  */
 export function startVolumeKeeper(options: VolumeKeeperOptions): { stop(): Promise<void> } {
-  const { client, runtime, grid, nodeName, log } = options;
+  const { client, runtime, grid, nodeName, log, clock = systemClock } = options;
   const queue = new WorkQueue({
     work: async (key) => {
       const volume = informer.get(key);
@@ -31,6 +33,7 @@ export function startVolumeKeeper(options: VolumeKeeperOptions): { stop(): Promi
       else if (volume && volume.status?.phase !== 'Bound') await bind(volume);
     },
     backoff: { initialMs: 500, maxMs: 30_000 },
+    clock,
     onError: (key, error, failures) => log.warn('volume failed, trying again', { volume: key, failures, error }),
   });
 
