@@ -5,7 +5,7 @@ import { apiVersionOf, type Kind } from '../resources/kind.ts';
 import { pods, serviceAccounts } from '../resources/kinds.ts';
 import type { ApiObject } from '../resources/object.ts';
 import { ApiError } from './api-error.ts';
-import type { CallOptions, Client, ListOptions, ObjectList, WatchEvent, WatchOptions } from './client.ts';
+import type { BindOptions, CallOptions, Client, ListOptions, ObjectList, WatchEvent, WatchOptions } from './client.ts';
 import { Connection, type ConnectionOptions } from './connection.ts';
 import { type HttpAnswer, sendRequest } from './http-request.ts';
 import { IdleTimer } from './idle-timer.ts';
@@ -50,7 +50,7 @@ export interface HttpClient extends Client {
   /** A token of a service account. */
   requestToken(account: PodRef, spec: TokenRequestSpec, options?: CallOptions): Promise<TokenRequestStatus>;
   /** Deletes a pod unless a budget forbids it now: ApiError 429 TooManyRequests. */
-  evictPod(pod: PodRef, options?: CallOptions): Promise<void>;
+  evictPod(pod: PodRef, options?: BindOptions): Promise<void>;
   /** The log's bytes as they come. Ends with the container, or by `signal`. */
   podLogs(ref: PodRef, options?: PodLogsOptions): AsyncIterable<Buffer>;
   /** Resolves when the command runs. */
@@ -208,9 +208,10 @@ function clientOver(connection: Connection, options: HttpClientOptions): HttpCli
       const { status } = await call<TokenRequest>('POST', path, more, body);
       return status ?? { token: '', expirationTimestamp: '' };
     },
-    evictPod: async (pod, more) => {
-      const body = { apiVersion: 'policy/v1', kind: 'Eviction', metadata: pod };
-      await call('POST', pathOf({ grid, kind: pods, ...pod, subresource: 'eviction' }), more, body);
+    evictPod: async ({ namespace, name }, more = {}) => {
+      const preconditions = more.uid === undefined ? {} : { deleteOptions: { preconditions: { uid: more.uid } } };
+      const body = { apiVersion: 'policy/v1', kind: 'Eviction', metadata: { namespace, name }, ...preconditions };
+      await call('POST', pathOf({ grid, kind: pods, namespace, name, subresource: 'eviction' }), more, body);
     },
     delete: async (kind, ref, more = {}) => {
       await call('DELETE', pathOf({ grid, kind, ...ref }), more, deleteBodyOf(more));

@@ -10,7 +10,10 @@ import { print } from '../output.ts';
 import { createProgress } from '../progress.ts';
 import { withSession } from '../session.ts';
 
-/** Pods that have nobody to make them again stay: a drain must not lose anything. */
+/**
+ * Pods that have nobody to make them again stay: a drain must not lose anything. What a PodDisruptionBudget holds back is
+ * asked again until it may go.
+ */
 export async function drain(name: string, flags: { readonly timeout: string }, command: Command): Promise<void> {
   const timeoutMs = parseDurationMs(flags.timeout, '--timeout');
   await withSession(command, async ({ client }) => {
@@ -18,6 +21,7 @@ export async function drain(name: string, flags: { readonly timeout: string }, c
     const progress = createProgress();
     const deadlineMs = performance.now() + timeoutMs;
     const asked = new Set<string>();
+    const heldBack = new Map<string, HeldBack>();
     try {
       for (;;) {
         const left = (await client.list(pods, { fieldSelector: `spec.nodeName=${name}` })).items.filter(
@@ -33,20 +37,26 @@ export async function drain(name: string, flags: { readonly timeout: string }, c
           return;
         }
         for (const pod of movable) {
-          if (pod.metadata.deletionTimestamp || asked.has(pod.metadata.uid ?? '')) continue;
-          asked.add(pod.metadata.uid ?? '');
-          await remove(client, pod);
+          const uid = pod.metadata.uid ?? '';
+          const isTooEarly = (heldBack.get(uid)?.againAtMs ?? 0) > performance.now();
+          if (pod.metadata.deletionTimestamp || asked.has(uid) || isTooEarly) continue;
+          const why = await evict(client, pod);
+          if (why === undefined) {
+            asked.add(uid);
+            heldBack.delete(uid);
+          } else heldBack.set(uid, { why, againAtMs: performance.now() + askAgainMs });
         }
+        const reasons = [...new Set([...heldBack.values()].map((one) => one.why))];
         if (performance.now() > deadlineMs) {
           throw new FlotillaError(
             'DeadlineExceeded',
-            `node ${name}: ${movable.length} instances are still there: ${movable.map((pod) => pod.metadata.name).join(', ')}`,
+            `node ${name}: ${movable.length} instances are still there: ${movable.map((pod) => pod.metadata.name).join(', ')}${reasons.length > 0 ? `: ${reasons.join('; ')}` : ''}`,
             {
               hint: `it goes on by itself; "flotilla node undrain ${name}" takes it back`,
             },
           );
         }
-        progress.show(`${movable.length} instances to go`);
+        progress.show([`${movable.length} instances to go`, ...reasons].join('; '));
         await new Promise((wake) => setTimeout(wake, 250));
       }
     } finally {
@@ -73,9 +83,22 @@ function isMade(pod: Pod): boolean {
   return pod.metadata.ownerReferences?.some((owner) => owner.controller) ?? false;
 }
 
-async function remove(client: HttpClient, pod: Pod): Promise<void> {
-  const { namespace, name, uid } = pod.metadata;
-  await client.delete(pods, { namespace, name }, uid === undefined ? {} : { uid }).catch((error) => {
+interface HeldBack {
+  readonly why: string;
+  readonly againAtMs: number;
+}
+
+const askAgainMs = 1_000;
+
+/** Undefined: it goes. Otherwise why it may not go now. */
+async function evict(client: HttpClient, { metadata }: Pod): Promise<string | undefined> {
+  const { namespace = '', name, uid } = metadata;
+  try {
+    await client.evictPod({ namespace, name }, uid === undefined ? {} : { uid });
+  } catch (error) {
+    if (isApiError(error, 'TooManyRequests')) return error.status.details?.causes?.[0]?.message ?? error.message;
+    // Gone already, or another one by now.
     if (!isApiError(error, 'NotFound') && !isApiError(error, 'Conflict')) throw error;
-  });
+  }
+  return undefined;
 }
