@@ -14,7 +14,9 @@ export function rollingBounds(deployment: Deployment): RollingBounds {
   const rolling = deployment.spec.strategy?.rollingUpdate;
   const maxSurge = portion(rolling?.maxSurge ?? '25%', wanted, Math.ceil);
   const maxUnavailable = Math.min(wanted, portion(rolling?.maxUnavailable ?? '25%', wanted, Math.floor));
-  return maxSurge === 0 && maxUnavailable === 0 ? { maxSurge: 0, maxUnavailable: 1 } : { maxSurge, maxUnavailable };
+  return maxSurge === 0 && maxUnavailable === 0
+    ? { maxSurge: 0, maxUnavailable: Math.min(1, wanted) }
+    : { maxSurge, maxUnavailable };
 }
 
 function portion(value: number | string, of: number, round: (x: number) => number): number {
