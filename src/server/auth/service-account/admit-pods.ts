@@ -23,6 +23,8 @@ export function createPodAdmission(options: AdmitPodsOptions): Completer {
   return async ({ grid }, kind, object) => {
     if (resourceNameOf(kind) !== resourceNameOf(pods)) return object;
     const pod = object as Pod;
+    // Not validated yet: one without containers is refused for that, in a moment.
+    if (!(object as { spec?: Partial<Pod['spec']> }).spec?.containers) return object;
     const name = accountNameOf(pod);
     const account = await findAccount(options, grid, pod, name);
     // Without a token the account is but a name.
