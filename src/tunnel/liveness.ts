@@ -4,6 +4,7 @@ import { FlotillaError } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
 import { ApiError } from '../resources/api-error.ts';
 import { dial, type NodeCredentials } from './dial.ts';
+import { dialOften } from './dial-often.ts';
 import { onJsonLines, writeJsonLine } from './lines.ts';
 import {
   capabilities,
@@ -42,7 +43,8 @@ export function connectLiveness(options: LivenessOptions): ServerConnections {
     ...(options.onState ? { onState: options.onState } : {}),
     connect: async (server, onOpen, signal) => {
       const credentials = options.credentials();
-      const socket = await dial({ server, path: livenessPath, upgrade: livenessUpgrade, credentials, signal });
+      const one = { server, path: livenessPath, upgrade: livenessUpgrade, credentials };
+      const socket = await dialOften((until) => dial({ ...one, signal: until }), { clock, signal });
       await converse(socket, { server, agentVersion: options.agentVersion, clock, signal, onHello });
       function onHello(hello: LivenessFromServer & { type: 'hello' }): void {
         onOpen();
