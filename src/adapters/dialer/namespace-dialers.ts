@@ -99,7 +99,8 @@ class Helper {
         },
         reject: fail,
       });
-      this.#child.send({ id, port } satisfies DialQuestion, (error) => error && this.#waiting.get(id)?.reject(error));
+      // When it has ended already, its end says why.
+      this.#child.send({ id, port } satisfies DialQuestion, () => {});
     });
   }
 

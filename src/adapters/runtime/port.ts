@@ -1,4 +1,4 @@
-import type { Duplex, Readable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 
 /**
  * Runs containers on one host. Everything it makes carries `flotilla.dev/managed`; it neither lists nor touches anything
@@ -174,8 +174,8 @@ export interface AttachOptions {
 }
 
 export interface ExecSession {
-  /** Write here when `stdin` was asked for; `end()` is end of file. */
-  readonly stdin: Duplex | undefined;
+  /** Write here when `stdin` was asked for; `end()` is end of file, but on a terminal, whose input has none. */
+  readonly stdin: Writable | undefined;
   readonly stdout: Readable;
   /** Ends at once when `tty`. */
   readonly stderr: Readable;

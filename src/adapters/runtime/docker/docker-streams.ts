@@ -1,4 +1,4 @@
-import { type Duplex, PassThrough, type Readable } from 'node:stream';
+import { type Duplex, PassThrough, type Readable, Writable } from 'node:stream';
 import { systemClock } from '../../../lib/clock.ts';
 import { FlotillaError } from '../../../lib/errors.ts';
 import type { AttachOptions, ExecOptions, ExecSession, LogOptions, LogStream } from '../port.ts';
@@ -101,10 +101,10 @@ export async function openExec(
     socket.destroy();
     if (options.tty) hangUp(engine, containerId, execId).catch(() => {}); // it may have ended meanwhile
   };
+  // Also when the output has ended, which does not mean that the command has.
   signal.addEventListener('abort', abort, { once: true });
-  void ended.then(() => signal.removeEventListener('abort', abort));
   return {
-    stdin: options.stdin ? socket : undefined,
+    stdin: options.stdin ? inputOver(socket, options.tty) : undefined,
     stdout,
     stderr,
     resize: async (columns, rows) => {
@@ -149,12 +149,13 @@ export async function openAttach(
     },
     signal,
   );
-  const { stdout, stderr, ended } = splitOutput(socket, head, hasTerminal(inspected.body));
+  const isTerminal = hasTerminal(inspected.body);
+  const { stdout, stderr, ended } = splitOutput(socket, head, isTerminal);
   const abort = () => socket.destroy();
   signal.addEventListener('abort', abort, { once: true });
   void ended.then(() => signal.removeEventListener('abort', abort));
   return {
-    stdin: options.stdin ? socket : undefined,
+    stdin: options.stdin ? inputOver(socket, isTerminal) : undefined,
     stdout,
     stderr,
     resize: async (columns, rows) => {
@@ -171,6 +172,17 @@ export async function openAttach(
       return 0;
     },
   };
+}
+
+/** The engine would close the output of a terminal together with its input. */
+function inputOver(socket: Duplex, isTerminal: boolean): Writable {
+  if (!isTerminal) return socket;
+  const input = new Writable({
+    write: (chunk, encoding, done) => void socket.write(chunk, encoding, done),
+    final: (done) => done(),
+  });
+  socket.once('close', () => input.destroy());
+  return input;
 }
 
 function splitOutput(
