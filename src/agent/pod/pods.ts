@@ -4,12 +4,12 @@ import { messageOf } from '../../lib/errors.ts';
 import type { Histogram, Metrics } from '../../lib/metrics.ts';
 import { WorkQueue, type WorkResult } from '../../lib/work-queue.ts';
 import type { Pod } from '../../resources/kinds.ts';
-import { annotations, hostLabels } from '../../resources/names.ts';
+import { hostLabels } from '../../resources/names.ts';
 import { hasEnded, planPod } from './plan.ts';
 import { createPodProbes } from './pod-probes.ts';
 import { PodRecord } from './pod-record.ts';
+import { renderPodReport } from './pod-report.ts';
 import type { PodServices, StepContext } from './pod-services.ts';
-import { renderPodStatus } from './status.ts';
 import { createStatusWriter, type PodReport } from './status-writer.ts';
 import { describeStep, type PodStep } from './step.ts';
 import { runStep } from './steps/run-step.ts';
@@ -157,7 +157,9 @@ export function startPods(options: PodsOptions): Pods {
   async function readLastWords(record: PodRecord): Promise<void> {
     for (const container of record.containers.values()) {
       if (!hasEnded(container) || record.messages.has(container.id)) continue;
-      record.messages.set(container.id, await readMessage(record, container, services).catch(() => ''));
+      // An engine that is away keeps them for the next time.
+      const message = await readMessage(record, container, services).catch(() => undefined);
+      if (message !== undefined) record.messages.set(container.id, message);
     }
   }
 
@@ -183,36 +185,7 @@ export function startPods(options: PodsOptions): Pods {
   function render(uid: string, written: PodStatus | undefined): PodReport | undefined {
     const record = records.get(uid);
     if (!record?.pod || !record.isDesired) return undefined;
-    const pod = written ? withWritten(record.pod, written) : record.pod;
-    const waiting = waitingOf(record);
-    const isProbed = record.probe !== undefined && record.probe.containerId === record.newest?.id;
-    const status = renderPodStatus({
-      pod,
-      containers: [...record.containers.values()],
-      podAddresses: record.address === undefined ? (record.newest?.addresses ?? []) : [record.address],
-      hostAddresses: services.hostAddresses(),
-      isProbedReady: isProbed && record.probe?.isReady === true,
-      isStarted: isProbed && record.probe?.isStarted === true,
-      messages: record.messages,
-      crashes: record.crashes,
-      lastAttempt: record.lastAttempt,
-      wallMs: clock.wallMs(),
-      ...(record.refusal ? { refusal: record.refusal } : {}),
-      ...(waiting ? { waiting } : {}),
-    });
-    const wantsPorts = pod.metadata.annotations?.[annotations.randomHostPorts] !== undefined;
-    return wantsPorts
-      ? { pod, status, annotations: { [annotations.boundHostPorts]: JSON.stringify(record.boundPorts) } }
-      : { pod, status };
-  }
-
-  function waitingOf(record: PodRecord): { reason: string; message: string } | undefined {
-    if (record.problem) return record.problem;
-    if (record.trouble !== undefined) return { reason: 'ContainerCreating', message: record.trouble };
-    if (record.image !== 'pulling') return undefined;
-    const image = record.pod?.spec.containers[0]?.image;
-    const progress = record.pullProgress === undefined ? '' : `, ${record.pullProgress}`;
-    return { reason: 'ContainerCreating', message: `pulling image "${image}"${progress}` };
+    return renderPodReport(record, record.pod, written, services.hostAddresses(), clock.wallMs());
   }
 
   function recordOf(uid: string): PodRecord {
@@ -300,14 +273,6 @@ export function startPods(options: PodsOptions): Pods {
       await writer.stop();
     },
   };
-}
-
-/** The API's echo of the last write may not be here yet: what was written counts. */
-function withWritten(pod: Pod, written: PodStatus): Pod {
-  const others = (pod.status?.conditions ?? []).filter(
-    (one) => !written.conditions?.some((ours) => ours.type === one.type),
-  );
-  return { ...pod, status: { ...pod.status, ...written, conditions: [...others, ...(written.conditions ?? [])] } };
 }
 
 async function timed<T>(step: PodStep, durations: Histogram, run: () => Promise<T>): Promise<T> {
