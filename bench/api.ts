@@ -72,6 +72,7 @@ async function createPods(server: ServerProcess, more: { count?: number; path: s
   const latencies: number[] = [];
   const endMs = more.count === undefined ? performance.now() + seconds * 1000 : Number.POSITIVE_INFINITY;
   const startMs = performance.now();
+  const startCpuMs = server.cpuMs();
   let next = 0;
   await Promise.all(
     connections.map(async (connection) => {
@@ -85,8 +86,14 @@ async function createPods(server: ServerProcess, more: { count?: number; path: s
     }),
   );
   const tookMs = performance.now() - startMs;
+  const serverCpuMs = server.cpuMs() - startCpuMs;
   for (const connection of connections) connection.close();
-  return { count: latencies.length, perSecond: Math.round((latencies.length / tookMs) * 1000), ...spread(latencies) };
+  return {
+    count: latencies.length,
+    perSecond: Math.round((latencies.length / tookMs) * 1000),
+    serverCpuMsEach: round(serverCpuMs / latencies.length),
+    ...spread(latencies),
+  };
 }
 
 function spread(values: number[]): { p50Ms: number; p99Ms: number; maxMs: number } {
@@ -148,6 +155,7 @@ const sections: Record<string, () => Promise<Figures>> = {
       await Promise.all(Array.from({ length: watchers }, (_, at) => connections[at % clients]!.watch(path, onData())));
       const writer = await connect(server);
       const count = seconds * 100;
+      const startCpuMs = server.cpuMs();
       const startMs = performance.now();
       for (let at = 0; at < count; at += 1) {
         const wait = startMs + at * 10 - performance.now();
@@ -159,12 +167,14 @@ const sections: Record<string, () => Promise<Figures>> = {
         await new Promise((resolve) => setTimeout(resolve, 20));
       }
       const tookMs = performance.now() - startMs;
+      const serverCpuShare = round((server.cpuMs() - startCpuMs) / tookMs);
       for (const connection of [...connections, writer]) connection.close();
       return {
         watchers,
         events: count,
         deliveries: seen,
         missing: count * watchers - seen,
+        serverCpuShare,
         deliveriesPerSecond: Math.round((seen / tookMs) * 1000),
         ...spread(latencies),
       };
@@ -251,6 +261,7 @@ const sections: Record<string, () => Promise<Figures>> = {
 async function countBound(server: ServerProcess, create: () => Promise<number>): Promise<Figures> {
   const connection = await connect(server);
   const startMs = performance.now();
+  const startCpuMs = server.cpuMs();
   const createdPerSecond = await create();
   const createMs = performance.now() - startMs;
   const created = Math.round((createdPerSecond * createMs) / 1000);
@@ -268,8 +279,13 @@ async function countBound(server: ServerProcess, create: () => Promise<number>):
     pods: created,
     createdPerSecond,
     boundPerSecond: Math.round((created / boundMs) * 1000),
+    serverCpuMsEach: round((server.cpuMs() - startCpuMs) / created),
     lagMs: Math.round(boundMs - createMs),
   };
+}
+
+function round(value: number): number {
+  return Number(value.toFixed(3));
 }
 
 function mebibytes(bytes: number): number {

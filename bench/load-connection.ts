@@ -18,9 +18,15 @@ export interface Watch {
 
 /** One HTTP/2 connection that costs its own process as little as possible: the load must not be the limit. */
 export interface LoadConnection {
-  request(method: string, path: string, body?: string, headers?: Readonly<Record<string, string>>): Promise<LoadAnswer>;
+  request(
+    method: string,
+    path: string,
+    body?: string | Buffer,
+    headers?: Readonly<Record<string, string>>,
+  ): Promise<LoadAnswer>;
   /** Resolves when the server has accepted it. `onData` gets the bytes as they come. */
   watch(path: string, onData: (chunk: Buffer) => void): Promise<Watch>;
+  isClosed(): boolean;
   close(): void;
 }
 
@@ -54,11 +60,12 @@ export async function openLoadConnection(options: LoadConnectionOptions): Promis
         stream.on('data', onData);
         stream.on('error', reject);
       }),
+    isClosed: () => session.closed || session.destroyed,
     close: () => session.close(),
   };
 }
 
-function send(session: ClientHttp2Session, headers: Record<string, string>, body: string | undefined) {
+function send(session: ClientHttp2Session, headers: Record<string, string>, body: string | Buffer | undefined) {
   return new Promise<LoadAnswer>((resolve, reject) => {
     const stream = session.request(body === undefined ? headers : { 'content-type': 'application/json', ...headers }, {
       endStream: body === undefined,
@@ -75,6 +82,7 @@ function send(session: ClientHttp2Session, headers: Record<string, string>, body
     });
     stream.on('end', () => resolve({ status, bytes, body: chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks) }));
     stream.on('error', reject);
+    stream.on('close', () => reject(new Error(`the stream was closed with code ${stream.rstCode}`)));
     stream.setTimeout(requestTimeoutMs, () => stream.close());
     if (body !== undefined) stream.end(body);
   });

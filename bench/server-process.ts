@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { openLoadConnection } from './load-connection.ts';
 
 export interface ServerProcessOptions {
@@ -11,7 +12,8 @@ export interface ServerProcessOptions {
   readonly dataDirectory?: string;
   /** Node writes a CPU profile into this directory when the server ends. */
   readonly profileDirectory?: string;
-  readonly showLog?: boolean;
+  /** Gets each line of the server's log. */
+  readonly onLogLine?: (line: string) => void;
   readonly environment?: Readonly<Record<string, string>>;
 }
 
@@ -26,6 +28,8 @@ export interface ServerProcess {
   readonly readyMs: number;
   /** Proportional share of memory, and what of it is anonymous. */
   memory(): { readonly pssBytes: number; readonly anonymousBytes: number };
+  /** Processor time used so far, all threads: what is left of a figure when others use the machine too. */
+  cpuMs(): number;
   /** SIGTERM; resolves with the exit code. */
   stop(): Promise<number | null>;
 }
@@ -53,11 +57,12 @@ export async function startServerProcess(options: ServerProcessOptions = {}): Pr
       `127.0.0.1:${port}`,
     ],
     {
-      stdio: ['ignore', 'ignore', options.showLog === true ? 'inherit' : 'ignore'],
+      stdio: ['ignore', 'pipe', 'inherit'],
       env: { ...process.env, ...options.environment },
     },
   );
   const url = `https://127.0.0.1:${port}`;
+  createInterface({ input: child.stdout }).on('line', (line) => options.onLogLine?.(line));
   await ready(child, url, dataDirectory);
   const readyMs = performance.now() - startedMs;
   const exited = once(child, 'exit') as Promise<[number | null]>;
@@ -69,6 +74,7 @@ export async function startServerProcess(options: ServerProcessOptions = {}): Pr
     pid: child.pid ?? 0,
     readyMs,
     memory: () => memoryOf(child.pid ?? 0),
+    cpuMs: () => cpuMsOf(child.pid ?? 0),
     stop: async () => {
       child.kill('SIGTERM');
       const [code] = await exited;
@@ -106,6 +112,14 @@ function memoryOf(pid: number): { pssBytes: number; anonymousBytes: number } {
   const text = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
   const kib = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(text)?.[1] ?? 0);
   return { pssBytes: kib('Pss') * 1024, anonymousBytes: kib('Pss_Anon') * 1024 };
+}
+
+/** utime and stime, proc(5): fields 14 and 15, in hundredths of a second. */
+function cpuMsOf(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/^.*\) /s, '')
+    .split(' ');
+  return (Number(fields[11]) + Number(fields[12])) * 10;
 }
 
 async function freePort(): Promise<number> {

@@ -60,6 +60,7 @@ test('requests are summed; without them the limits count', () => {
 
 test('the class of a pod', () => {
   assert.equal(qosClassOf(withResources({})), 'BestEffort');
+  assert.equal(qosClassOf({}), 'BestEffort', 'a pod that is about to be refused');
   assert.equal(qosClassOf(withResources({ requests: { cpu: '1' } })), 'Burstable');
   assert.equal(qosClassOf(withResources({ limits: { cpu: '1', memory: '1Gi' } })), 'Guaranteed');
 });

@@ -45,8 +45,9 @@ export function podRequests(pod: Pick<Pod, 'spec'>): { readonly cpuMillis: numbe
 }
 
 /** Kubernetes' class: Guaranteed when all limits equal all requests, BestEffort without any, otherwise Burstable. */
-export function qosClassOf(pod: Pick<Pod, 'spec'>): 'Guaranteed' | 'Burstable' | 'BestEffort' {
-  const all = pod.spec.containers.map((container) => container.resources ?? {});
+export function qosClassOf(pod: { readonly spec?: Partial<Pod['spec']> }): 'Guaranteed' | 'Burstable' | 'BestEffort' {
+  // Asked before the pod is validated: it may lack both.
+  const all = (pod.spec?.containers ?? []).map((container) => container.resources ?? {});
   if (all.every(({ limits = {}, requests = {} }) => Object.keys({ ...limits, ...requests }).length === 0)) {
     return 'BestEffort';
   }
