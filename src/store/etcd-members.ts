@@ -219,5 +219,22 @@ const oneTry: Policy = {
   execute: async (run) => run({ signal: new AbortController().signal }),
 };
 
-/** For each member's client: one try a call, no breaker. */
-export const noFaultHandling: NonNullable<IOptions['faultHandling']> = { global: oneTry, host: () => oneTry };
+/** A failure that the library does not know: at one that it does, it would close the connection under all other calls. */
+class CallFailed extends Error {}
+
+const oneTryOnConnection: Policy = {
+  ...oneTry,
+  execute: async (run) => {
+    try {
+      return await run({ signal: new AbortController().signal });
+    } catch (cause) {
+      throw new CallFailed(messageOf(cause), { cause });
+    }
+  },
+};
+
+/** For each member's client: one try a call, no breaker; gRPC connects again by itself. */
+export const noFaultHandling: NonNullable<IOptions['faultHandling']> = {
+  global: oneTry,
+  host: () => oneTryOnConnection,
+};
