@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { describeRuntime } from '../../src/adapters/runtime/contract.ts';
 import { createDockerRuntime } from '../../src/adapters/runtime/docker.ts';
 import type { ContainerRuntime, ContainerSpec } from '../../src/adapters/runtime/port.ts';
@@ -63,6 +64,13 @@ if (missing !== undefined) {
         if (seen?.state === 'exited') return seen;
       }
     };
+    const eventually = async (what: string, isSo: () => Promise<boolean>) => {
+      const deadlineMs = performance.now() + 10_000;
+      while (!(await isSo())) {
+        assert.ok(performance.now() < deadlineMs, `not within 10 s: ${what}`);
+        await delay(50);
+      }
+    };
     const signal = () => new AbortController().signal;
 
     it('separates the streams of a log, in full, with and without limits', async () => {
@@ -112,6 +120,69 @@ if (missing !== undefined) {
       await session.resize(132, 43);
       assert.equal(await session.exitCode(), 0);
       assert.match(out, /43 132/);
+      await runtime.remove(id);
+    });
+
+    it('a terminal shows what comes after the end of its input; its command is hung up when nobody is there any more', async () => {
+      const id = await run(spec('hangup', 'sleep 1000'));
+      const abort = new AbortController();
+      const command = ['/bin/sh', '-c', 'read word; sleep 0.3; echo "got $word"; exec sleep 4777'];
+      const session = await runtime.exec(id, { command, tty: true, stdin: true }, abort.signal);
+      const said = Promise.withResolvers<void>();
+      let out = '';
+      session.stdout.on('data', (chunk) => {
+        out += chunk;
+        if (out.includes('got hello')) said.resolve();
+      });
+      session.stdin?.end('hello\n');
+      await said.promise;
+      const isRunning = async () => (await daemon.docker('top', id)).includes('sleep 4777');
+      await eventually('the command', isRunning);
+      abort.abort();
+      await eventually('its end', async () => !(await isRunning()));
+      await runtime.remove(id);
+    });
+
+    it('joins a container’s own process: its outputs apart, its input, and the end of it', async () => {
+      const id = await run(
+        spec('attach', 'read word; echo "got $word"; cat; echo oops >&2', { openStdin: true, stdinOnce: true }),
+      );
+      const session = await runtime.attach(id, { stdin: true, withLog: true }, signal());
+      let [out, err] = ['', ''];
+      session.stdout.on('data', (chunk) => (out += chunk));
+      session.stderr.on('data', (chunk) => (err += chunk));
+      session.stdin?.write('hello\n');
+      session.stdin?.end('more');
+      assert.equal(await session.exitCode(), 0);
+      assert.deepEqual([out, err], ['got hello\nmore', 'oops\n']);
+      assert.equal((await ended(id)).exitCode, 0);
+      await runtime.remove(id);
+    });
+
+    it('who joins hears what was said before only when he asks for it', async () => {
+      const id = await run(spec('joined', 'echo before; read word', { openStdin: true }));
+      await eventually('the log', async () => (await daemon.docker('logs', id)).includes('before'));
+      for (const [withLog, words] of [
+        [true, 'before\n'],
+        [false, ''],
+      ] as const) {
+        const abort = new AbortController();
+        const session = await runtime.attach(id, { stdin: false, withLog }, abort.signal);
+        let out = '';
+        session.stdout.on('data', (chunk) => (out += chunk));
+        await eventually('its words', async () => out === words);
+        abort.abort();
+      }
+      await runtime.remove(id);
+    });
+
+    it('a line longer than what the engine keeps in one piece has one time', async () => {
+      const id = await run(spec('long', 'busybox head -c 40000 /dev/zero | busybox tr "\\0" x; echo'));
+      await ended(id);
+      let text = '';
+      const log = await runtime.logs(id, { follow: false, timestamps: true }, signal());
+      for await (const { data } of log.lines) text += data.toString('utf8');
+      assert.match(text, /^\S{20,35} x{40000}\n$/);
       await runtime.remove(id);
     });
 
