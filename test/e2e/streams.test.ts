@@ -148,6 +148,7 @@ describe('streams', { timeout: 280_000 }, () => {
       assert.match(await ok(['logs', 'teller', '--limit-bytes=4']), /^(line|err )$/);
       const prefixed = await ok(['logs', '-l', 'app=teller', '--prefix', '--all-containers', '--tail=1']);
       assert.match(prefixed, /^\[pod\/teller\/main\] /);
+      assert.equal(await ok(['logs', 'web', '-c', 'main', '--since-time=2020-01-01T00:00:00Z']), 'up\n');
       const long = await ok(['logs', 'long', '--timestamps']);
       assert.match(long, /^\S{20,35} x{40000}\n$/);
       const { lines, child } = follow([...argv, 'logs', '-f', 'teller', '--tail=1']);

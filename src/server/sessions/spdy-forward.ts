@@ -10,6 +10,8 @@ export const spdyForwardProtocols = ['portforward.k8s.io'];
 
 /** A client opens both streams of a connection together. */
 const pairTimeoutMs = 30_000;
+/** A pod that reads nothing for so long does not hold up the client's other connections any longer. */
+const maxStallMs = 60_000;
 
 export interface SpdyForwardOptions {
   readonly transport: Duplex;
@@ -62,6 +64,7 @@ export function serveSpdyForward(options: SpdyForwardOptions): SpdySession {
 
   return serveSpdy(transport, {
     clock,
+    maxStallMs,
     onStream,
     onClose: () => {
       for (const pair of waiting.values()) pair.cancel();

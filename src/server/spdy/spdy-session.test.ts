@@ -16,7 +16,7 @@ interface Started {
   readonly closed: Promise<Error | undefined>;
 }
 
-function start(onStream: (stream: SpdyStream) => void = () => {}, maxStreams = 10): Started {
+function start(onStream: (stream: SpdyStream) => void = () => {}, maxStreams = 10, maxStallMs?: number): Started {
   const [ours, theirs] = duplexPair();
   const streams: SpdyStream[] = [];
   const clock = new ManualClock();
@@ -28,6 +28,7 @@ function start(onStream: (stream: SpdyStream) => void = () => {}, maxStreams = 1
     },
     onClose: closed.resolve,
     maxStreams,
+    ...(maxStallMs === undefined ? {} : { maxStallMs }),
     clock,
   });
   return { client: new TestClient(theirs), session, streams, clock, closed: closed.promise };
@@ -65,7 +66,7 @@ test('pings are echoed, ours are sent, and a client that goes silent is let go',
   const { client, clock, closed } = start();
   client.transport.write(encodeControl(frameTypes.ping, 0, numbers(5)));
   assert.equal((await client.control(frameTypes.ping)).payload.readUInt32BE(0), 5);
-  for (let round = 0; round < 4; round++) clock.advance(30_000);
+  for (let round = 0; round < 4; round++) await clock.advance(30_000);
   assert.match(String(await closed), /the client has gone silent/);
 });
 
@@ -119,6 +120,32 @@ test('a reader that does not keep up makes the client wait', async () => {
   for await (const part of streams[0] as AsyncIterable<Buffer>) read += part.byteLength;
   assert.equal(read, sent);
   session.destroy();
+});
+
+test('one that takes nothing is reset when others wait behind it, not when it is alone', async () => {
+  const run = async (more: number): Promise<{ readonly started: Started; readonly isReset: boolean }> => {
+    const started = start(() => {}, 10, 60_000);
+    const { client, clock, streams, session } = started;
+    for (let id = 1; id <= 1 + 2 * more; id += 2) await client.open(id, {});
+    await client.until(() => session.openStreams > more || undefined);
+    for (let sent = 0; sent < 3; sent++) client.transport.write(encodeData(1, Buffer.alloc(2 ** 20), false));
+    const isFull = () => (streams[0]?.readableLength ?? 0) >= 2 ** 20;
+    while (!isFull()) await new Promise((resolve) => setImmediate(resolve));
+    await new Promise((resolve) => setImmediate(resolve));
+    await clock.advance(60_000);
+    return { started, isReset: streams[0]?.destroyed ?? false };
+  };
+  const alone = await run(1);
+  assert.equal(alone.isReset, false);
+  alone.started.session.destroy();
+  const among = await run(3);
+  assert.equal(among.isReset, true);
+  assert.deepEqual(await resetOf(among.started.client), [1, resetCodes.cancel]);
+  among.started.client.transport.write(encodeControl(frameTypes.ping, 0, numbers(7)));
+  await among.started.client.until((frames) =>
+    frames.find((one) => one.type === 'control' && one.kind === frameTypes.ping && one.payload.readUInt32BE(0) === 7),
+  );
+  among.started.session.destroy();
 });
 
 test('end says good-bye after what was written', async () => {

@@ -20,6 +20,11 @@ export interface SpdySessionOptions {
   readonly onStream: (stream: SpdyStream) => void;
   /** The session is over; an error says what the client did wrong, or what happened to the connection. */
   readonly onClose: (error: Error | undefined) => void;
+  /**
+   * A stream whose reader takes nothing for so long is reset when others than its own pair wait behind it: without windows the client
+   * cannot even take its data back. Default: it is waited for.
+   */
+  readonly maxStallMs?: number;
   /** Open at the same time; more are refused. Default 2,000. */
   readonly maxStreams?: number;
   readonly clock?: Clock;
@@ -39,6 +44,8 @@ const pingEveryMs = 30_000;
 /** So many pings without a sign of life: the client is gone. */
 const maxSilentPings = 3;
 const endGraceMs = 2_000;
+/** Of one connection: its bytes and its errors. */
+const streamsOfOne = 2;
 
 /** Speaks on a connection that was upgraded, until either side ends it. */
 export function serveSpdy(transport: Duplex, options: SpdySessionOptions): SpdySession {
@@ -113,7 +120,7 @@ class Session implements SpdySession {
     if (frame.type === 'data') {
       const stream = this.#streams.get(frame.streamId);
       // Of a stream that was reset meanwhile; one that never was is an error.
-      if (stream) return await stream.receive(frame.payload, frame.isLast);
+      if (stream) return await this.#receive(stream, frame.payload, frame.isLast);
       if (frame.streamId > this.#lastId) this.#reset(frame.streamId, resetCodes.invalidStream);
       return;
     }
@@ -141,6 +148,23 @@ class Session implements SpdySession {
         return;
     }
     // GOAWAY: its streams go on; SETTINGS and WINDOW_UPDATE change nothing; §2.2.1: unknown ones are ignored.
+  }
+
+  async #receive(stream: SpdyStream, payload: Buffer, isLast: boolean): Promise<void> {
+    const room = stream.receive(payload, isLast);
+    if (!room) return;
+    const { maxStallMs } = this.#options;
+    let cancel = () => {};
+    const watch = () => {
+      if (maxStallMs === undefined) return;
+      cancel = this.#clock.after(maxStallMs, () => {
+        if (this.#streams.size > streamsOfOne) stream.destroy(new Error('nothing of it was taken for too long'));
+        else watch();
+      });
+    };
+    watch();
+    await room;
+    cancel();
   }
 
   async #open(payload: Buffer, flags: number): Promise<void> {

@@ -27,20 +27,19 @@ export class SpdyStream extends Duplex {
     this.on('error', () => {}); // whoever reads it sees its close
   }
 
-  /** What the client sent. Resolves when more may come. */
-  async receive(payload: Buffer, isLast: boolean): Promise<void> {
-    if (this.destroyed || this.#isRemoteEnded) return;
+  /** What the client sent. Undefined: more may come at once; else when it resolves. */
+  receive(payload: Buffer, isLast: boolean): Promise<void> | undefined {
+    if (this.destroyed || this.#isRemoteEnded) return undefined;
     const isFull = payload.byteLength > 0 && !this.push(payload);
     if (isLast) {
       this.#isRemoteEnded = true;
       this.push(null);
-      return;
+      return undefined;
     }
-    if (isFull) {
-      await new Promise<void>((resolve) => {
-        this.#onRead = resolve;
-      });
-    }
+    if (!isFull) return undefined;
+    return new Promise((resolve) => {
+      this.#onRead = resolve;
+    });
   }
 
   override _read(): void {
