@@ -30,10 +30,12 @@ function collect(shape: Shape, value: unknown, into: FieldSetBuilder): void {
       const inner = childShape(shape, name);
       const item = value[name];
       if (!inner || item === undefined) continue;
+      // A shared list without items states nothing.
       if (inner.form !== 'leaf' && Array.isArray(item) && item.length === 0) continue;
-      const child = childOf(into, `f:${name}`);
+      const child = newSet();
       if (inner.form === 'leaf' || shape.form === 'map' || isEmptyContainer(item)) child.isMember = true;
       if (inner.form !== 'leaf') collect(inner, item, child);
+      if (child.isMember || child.children.size > 0) into.set(`f:${name}`, child);
     }
   }
 }

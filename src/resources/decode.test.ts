@@ -102,7 +102,7 @@ test('unknown fields are dropped, and warned about when asked to', () => {
   const object = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'a' }, data: { k: '2' } };
   assert.deepEqual(decodeJson(configMaps, text, { strictness: 'Warn' }), {
     object,
-    warnings: ['duplicate field "data.k"', 'unknown field "metadata.x"', 'unknown field "y"'],
+    warnings: ['unknown field "metadata.x"', 'unknown field "y"', 'duplicate field "data.k"'],
   });
   assert.deepEqual(decodeJson(configMaps, text, { strictness: 'Ignore' }), { object, warnings: [] });
 });

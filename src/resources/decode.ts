@@ -1,6 +1,6 @@
 import { ApiError, badRequest } from './api-error.ts';
 import { checkedBase64, checkedQuantity, checkedTime, UnmarshalError } from './decode-scalars.ts';
-import { findDuplicateKeys } from './duplicate-keys.ts';
+import { findDuplicateKeys, inOrderOfText } from './duplicate-keys.ts';
 import { isDeeperThan, isObject, pathText } from './json.ts';
 import type { FieldType, JsonObject, Message, Scalar } from './schema.ts';
 
@@ -53,7 +53,13 @@ export function decodeJson<T>(
     throw unrecognized(decodable, `json parse error: ${error instanceof Error ? error.message : String(error)}`);
   }
   const duplicates = options.strictness === 'Ignore' ? [] : findDuplicateKeys(source);
-  return decode(decodable, value, options, duplicates.map(duplicateField));
+  if (duplicates.length === 0) return decode(decodable, value, options, []);
+  const { object, warnings } = decode<T>(decodable, value, { strictness: 'Warn' }, []);
+  const unknown = new Map(warnings.map((sentence) => [sentence.slice('unknown field "'.length, -1), sentence]));
+  const doubled = new Map(duplicates.map((path) => [path, duplicateField(path)]));
+  const problems = inOrderOfText(source, unknown, doubled);
+  if (options.strictness === 'Strict') throw strictError(decodable, problems);
+  return { object, warnings: problems };
 }
 
 /** The same for a value that was parsed already (from YAML, or the result of a patch). It is not changed. */
@@ -95,12 +101,16 @@ export function duplicateField(path: string): string {
 /** Type and version stand first, as everybody writes them; problems become an error when strict. */
 export function finish(decodable: Decodable, object: JsonObject, context: DecodeContext): JsonObject {
   if (context.strictness === 'Strict' && context.problems.length > 0) {
-    throw cannotHandle(decodable, `strict decoding error: ${context.problems.join(', ')}`);
+    throw strictError(decodable, context.problems);
   }
   const { apiVersion: _apiVersion, kind: _kind, ...rest } = object;
   const result: JsonObject = { apiVersion: groupVersionOf(decodable), kind: decodable.kind, ...rest };
   if (decodable.message.fields.has('metadata')) result.metadata ??= {};
   return result;
+}
+
+function strictError(decodable: Decodable, problems: readonly string[]): ApiError {
+  return cannotHandle(decodable, `strict decoding error: ${problems.join(', ')}`);
 }
 
 export function cannotHandle(decodable: Decodable, why: string): ApiError {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { findDuplicateKeys } from './duplicate-keys.ts';
+import { findDuplicateKeys, inOrderOfText } from './duplicate-keys.ts';
 
 for (const [text, expected] of [
   ['{}', []],
@@ -15,6 +15,19 @@ for (const [text, expected] of [
 ] as const) {
   test(`duplicate keys of ${text}`, () => assert.deepEqual(findDuplicateKeys(text), expected));
 }
+
+test('problems come in the order of the text, what is unknown only once', () => {
+  const text = '{"b":1,"x":{"y":1,"y":2},"a":1,"b":2,"u":1,"u":2,"a":3,"z":0}';
+  const unknown = new Map(['u', 'z'].map((path) => [path, `unknown ${path}`]));
+  const doubled = new Map(findDuplicateKeys(text).map((path) => [path, `doubled ${path}`]));
+  assert.deepEqual(inOrderOfText(text, unknown, doubled), [
+    'doubled x.y',
+    'doubled b',
+    'unknown u',
+    'doubled a',
+    'unknown z',
+  ]);
+});
 
 test('what JSON.stringify writes has none, with or without white space', () => {
   fc.assert(

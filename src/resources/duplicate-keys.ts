@@ -8,6 +8,27 @@ const maxFound = 20;
  */
 export function findDuplicateKeys(text: string): string[] {
   const found: string[] = [];
+  eachKey(text, (path, isAgain) => {
+    if (isAgain && found.length < maxFound) found.push(pathText(path));
+  });
+  return found;
+}
+
+/**
+ * The problems of a text in the order in which it has them, as Go's decoder tells them: a field that is unknown stands
+ * where it stands first and is not told again, one that is doubled stands where it stands the second time.
+ */
+export function inOrderOfText<T>(text: string, unknown: ReadonlyMap<string, T>, doubled: ReadonlyMap<string, T>): T[] {
+  const ordered = new Map<string, T>();
+  eachKey(text, (path, isAgain) => {
+    const name = pathText(path);
+    const problem = unknown.get(name) ?? (isAgain ? doubled.get(name) : undefined);
+    if (problem !== undefined && !ordered.has(name)) ordered.set(name, problem);
+  });
+  return [...ordered.values()];
+}
+
+function eachKey(text: string, visit: (path: readonly (string | number)[], isAgain: boolean) => void): void {
   const path: (string | number)[] = [];
   /** Of each open object the keys seen so far; of each open list undefined. */
   const open: (Set<string> | undefined)[] = [];
@@ -45,7 +66,7 @@ export function findDuplicateKeys(text: string): string[] {
           const key = raw.includes('\\') ? String(JSON.parse(`"${raw}"`)) : raw;
           const seen = open[open.length - 1];
           path[path.length - 1] = key;
-          if (seen?.has(key) && found.length < maxFound) found.push(pathText(path));
+          visit(path, seen?.has(key) ?? false);
           seen?.add(key);
           expectsKey = false;
         }
@@ -54,7 +75,6 @@ export function findDuplicateKeys(text: string): string[] {
       }
     }
   }
-  return found;
 }
 
 function endOfString(text: string, start: number): number {

@@ -55,6 +55,19 @@ test('keys that stand twice: refused, warned about, or the last one counts', asy
   assert.equal(ignored.headers.warning, undefined);
 });
 
+test('unknown and doubled fields of a body are told in the order in which they stand', async () => {
+  const body = `{"metadata":{"name":"w","unknownMeta":1},"spec":{"paused":true,"unknown1":1,"replicas":1,"paused":false,
+    "unknownDupe":1,"unknownDupe":2,"selector":{"matchLabels":{"a":"b"}},"template":{"metadata":{"labels":{"a":"b"}},
+    "spec":{"containers":[{"name":"c","image":"i","image":"j","unknownNested":1}]}}}}`;
+  const { json } = await api.call('POST', `${deployments}?fieldValidation=Strict`, { body });
+  assert.match(
+    json.message,
+    /strict decoding error: unknown field "metadata.unknownMeta", unknown field "spec.unknown1", duplicate field "spec.paused", unknown field "spec.unknownDupe", duplicate field "spec.template.spec.containers\[0\].image", unknown field "spec.template.spec.containers\[0\].unknownNested"$/,
+  );
+  const warned = await api.call('POST', `${deployments}?dryRun=All`, { body });
+  assert.equal(`${warned.headers.warning}`.split('299').length - 1, 6);
+});
+
 test('patches are as strict as whole bodies, and do not repeat what they were for', async () => {
   await api.call('POST', base, { body: { metadata: { name: 'patched' }, data: { secret: 'hunter2' } } });
   for (const type of ['merge', 'strategic-merge', 'json'] as const) {
