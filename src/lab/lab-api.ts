@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { createHttpClient, type HttpClient } from '../client/http-client.ts';
 import { FlotillaError } from '../lib/errors.ts';
+import { formatTime } from '../resources/conditions.ts';
 import { nodes, type Token, tokens } from '../resources/kinds.ts';
 import { defaultGrid, systemGrid } from '../resources/names.ts';
 import type { LabLayout, MachineLayout } from './layout.ts';
@@ -50,13 +51,17 @@ export async function waitForServer(server: MachineLayout, signal: AbortSignal):
   );
 }
 
-/** One token for all hosts of a lab; it joins further ones too, for as long as the lab lives. */
+/** The API allows a join token 30 days. */
+const joinTokenDays = 29;
+
+/** One token for all hosts of a lab; it joins further ones too, for as long as the API lets it. */
 export async function createJoinToken(server: MachineLayout, signal: AbortSignal): Promise<string> {
+  const expiresAt = formatTime(Date.now() + joinTokenDays * 86_400_000);
   const wanted: Token = {
     apiVersion: 'flotilla.dev/v1alpha1',
     kind: 'Token',
     metadata: { name: 'lab-hosts' },
-    spec: { type: 'join', grid: defaultGrid, description: 'hosts of the lab' },
+    spec: { type: 'join', grid: defaultGrid, expiresAt, description: 'hosts of the lab' },
   };
   const made = await withAdmin(server, (client) => client.forGrid(systemGrid).create(tokens, wanted, { signal }));
   if (made.status?.token === undefined) {

@@ -50,7 +50,8 @@ const good: readonly (readonly [Kind, JsonObject])[] = [
   [
     pods,
     pod({
-      hostIPC: false,
+      hostIPC: true,
+      securityContext: { runAsUser: 7, runAsNonRoot: true, supplementalGroups: [8] },
       enableServiceLinks: true,
       serviceAccountName: 'default',
       automountServiceAccountToken: false,
@@ -67,7 +68,7 @@ const good: readonly (readonly [Kind, JsonObject])[] = [
   [namespaces, { metadata: { name: 'shop' } }],
   [nodes, { metadata: { name: 'h1.example' }, spec: { podCIDRs: ['10.80.0.0/24'] } }],
   [stacks, stack({ services: { web: { image: 'i', dependsOn: { db: {} } }, db: { image: 'j' } } })],
-  [tokens, { metadata: { name: 't' }, spec: { type: 'join', grid: 'main' } }],
+  [tokens, { metadata: { name: 't' }, spec: { type: 'join', grid: 'main', expiresAt: '2026-01-01T00:00:00Z' } }],
   [grids, { metadata: { name: 'main' }, spec: { failover: { after: '1m30s' } } }],
 ];
 
@@ -224,11 +225,15 @@ const bad: readonly (readonly [Kind, JsonObject, RegExp])[] = [
     pod({ hostNetwork: true, hostname: 'web' }),
     /^spec.hostname: Forbidden: not supported by Flotilla: a pod with hostNetwork has the host name of its node$/,
   ],
-  [pods, podWith({ securityContext: { allowPrivilegeEscalation: false } }), /allowPrivilegeEscalation: Forbidden/],
   [
     pods,
-    pod({ securityContext: { runAsUser: 0 } }),
-    /^spec.securityContext.runAsUser: Forbidden: not supported by Flotilla: set it in the securityContext of the container$/,
+    podWith({ securityContext: { privileged: true, allowPrivilegeEscalation: false } }),
+    /securityContext: Invalid value: .*: cannot set `allowPrivilegeEscalation` to false and `privileged` to true$/,
+  ],
+  [
+    pods,
+    pod({ securityContext: { fsGroup: 7 } }),
+    /^spec.securityContext.fsGroup: Forbidden: not supported by Flotilla: change the owner/,
   ],
   [pods, pod({ dnsPolicy: 'None' }), /^spec.dnsPolicy: Forbidden/],
   [pods, pod({ schedulerName: 'mine' }), /^spec.schedulerName: Forbidden/],
@@ -349,6 +354,19 @@ const bad: readonly (readonly [Kind, JsonObject, RegExp])[] = [
     /^spec.failover.after: Invalid value: "2s": must be a duration of at least 3s/,
   ],
   [tokens, { metadata: { name: 't' }, spec: { type: 'join' } }, /^spec.grid: Required value: a join token has a grid$/],
+  [
+    tokens,
+    { metadata: { name: 't' }, spec: { type: 'join', grid: 'main' } },
+    /^spec.expiresAt: Required value: a join token ends$/,
+  ],
+  [
+    tokens,
+    {
+      metadata: { name: 't', creationTimestamp: '2026-01-01T00:00:00Z' },
+      spec: { type: 'join', grid: 'main', expiresAt: '2026-02-01T00:00:00Z' },
+    },
+    /^spec.expiresAt: Invalid value: "2026-02-01T00:00:00Z": a join token is good for 30 days at most$/,
+  ],
 ];
 
 for (const [kind, value, expected] of bad) {
@@ -438,7 +456,7 @@ test('a binding places a pod once', () => {
 });
 
 test('a status may be written whatever the spec is', () => {
-  const old = made(pods, pod({ hostIPC: true }));
+  const old = made(pods, pod({ setHostnameAsFQDN: true }));
   assert.deepEqual(validateUpdate(pods, { ...old, status: { phase: 'Running' } }, old, { subresource: 'status' }), []);
 });
 

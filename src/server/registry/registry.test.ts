@@ -349,6 +349,24 @@ apiTest(
   },
 );
 
+apiTest(
+  'a join token ends: after an hour unless it says otherwise',
+  async ({ registry }) => {
+    const token = (spec: Partial<Token['spec']>): Token => ({
+      apiVersion: 'flotilla.dev/v1alpha1',
+      kind: 'Token',
+      metadata: { name: 'j' },
+      spec: { type: 'join', grid: 'main', ...spec },
+    });
+    const call = { grid: 'system' };
+    const made = (await registry.create(call, tokens, token({}))) as Token;
+    const livesMs = Date.parse(made.spec.expiresAt ?? '') - Date.parse(made.metadata.creationTimestamp ?? '');
+    assert.equal(livesMs, 3_600_000);
+    await fails(registry.create(call, tokens, token({ expiresAt: '2999-01-01T00:00:00Z' })), 422);
+  },
+  { tokenIssuer: (token) => ({ stored: token, answered: token }) },
+);
+
 const eventClock = new ManualClock();
 apiTest(
   'events are forgotten after their time',
