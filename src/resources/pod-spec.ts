@@ -5,6 +5,7 @@ import { duplicate, forbidden, invalid, notFound } from './field-errors.ts';
 import { localObjectReference } from './meta.ts';
 import { validateLabels } from './meta-validation.ts';
 import { dnsLabel, dnsSubdomain, ipAddress, qualifiedName } from './name-checks.ts';
+import { validateRights } from './rights.ts';
 import { type FieldError, field, type JsonObject, listOf, mapOf, message, unsupported } from './schema.ts';
 import { podSecurityContext } from './security-context.ts';
 import { volume } from './volume.ts';
@@ -57,8 +58,8 @@ export const podSpec = message(
     serviceAccount: field(9, 'string', { description: 'The old name of serviceAccountName; always the same.' }),
     nodeName: field(10, 'string', { check: dnsSubdomain, description: 'Written once, by the scheduler.' }),
     hostNetwork: field(11, 'bool', { description: 'The pod has the node’s own addresses and ports.' }),
-    hostPID: unsupported(12, 'leave it out', { type: 'bool' }),
-    hostIPC: unsupported(13, 'leave it out', { type: 'bool' }),
+    hostPID: field(12, 'bool', { description: 'The pod sees the node’s processes.' }),
+    hostIPC: field(13, 'bool', { description: 'The pod shares the node’s System V IPC and POSIX queues.' }),
     // Absent would make kubectl debug fail.
     securityContext: field(14, podSecurityContext, { default: {} }),
     imagePullSecrets: field(15, listOf(localObjectReference), {
@@ -167,6 +168,7 @@ function validatePodSpec(spec: PodSpec, path: string, errors: FieldError[]): voi
       forbidden(`${path}.hostname`, 'not supported by Flotilla: a pod with hostNetwork has the host name of its node'),
     );
   }
+  validateRights(spec, path, errors);
   validateLabels(spec.nodeSelector, `${path}.nodeSelector`, errors);
   const volumes = new Map<string, NonNullable<PodSpec['volumes']>[number]>();
   spec.volumes?.forEach((one, index) => {

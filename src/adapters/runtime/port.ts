@@ -140,6 +140,15 @@ export interface ContainerSpec {
   /** Its input ends with the first that attaches. */
   readonly stdinOnce?: boolean;
   readonly extraHosts?: readonly string[];
+  /** No process gains rights that its parent does not have. */
+  readonly noNewPrivileges?: boolean;
+  /** Numbers of further groups. */
+  readonly supplementalGroups?: readonly number[];
+  /** Of the container's own namespaces. */
+  readonly sysctls?: Readonly<Record<string, string>>;
+  /** Sees the host's processes. */
+  readonly hostPid?: boolean;
+  readonly hostIpc?: boolean;
 }
 
 export type MountSpec =

@@ -40,6 +40,25 @@ describe('container of a pod', () => {
     });
   }
 
+  it('has the rights of its own securityContext, else those of its pod', () => {
+    const pod: PodSpec['securityContext'] = {
+      runAsUser: 7,
+      runAsGroup: 8,
+      supplementalGroups: [9],
+      sysctls: [{ name: 'net.core.somaxconn', value: '64' }],
+    };
+    const inherited = specOf({}, {}, { securityContext: pod, hostPID: true, hostIPC: true });
+    assert.equal(inherited.user, '7:8');
+    assert.deepEqual(inherited.supplementalGroups, [9]);
+    assert.deepEqual(inherited.sysctls, { 'net.core.somaxconn': '64' });
+    assert.deepEqual([inherited.hostPid, inherited.hostIpc, inherited.noNewPrivileges], [true, true, false]);
+    const own = { runAsUser: 0, allowPrivilegeEscalation: false };
+    const overridden = specOf({ securityContext: own }, {}, { securityContext: pod });
+    assert.equal(overridden.user, '0:8');
+    assert.equal(overridden.noNewPrivileges, true);
+    assert.equal(specOf({ securityContext: { allowPrivilegeEscalation: true } }).noNewPrivileges, false);
+  });
+
   it('has limits and requests; cpu requests default to the limit', () => {
     const { cpuLimitMillis, cpuRequestMillis, memoryLimitBytes } = specOf({
       resources: { limits: { cpu: '500m', memory: '64Mi' } },

@@ -1,7 +1,9 @@
+import type { Container } from 'kubernetes-types/core/v1.js';
 import type { BoundPort, ContainerSpec, MountSpec } from '../../adapters/runtime/port.ts';
 import type { Pod } from '../../resources/kinds.ts';
 import { annotations, hostLabels } from '../../resources/names.ts';
 import { cpuMillisOf, memoryBytesOf } from '../../resources/quantity.ts';
+import { runAs } from '../../resources/rights.ts';
 import { expand } from './environment.ts';
 
 const randomPort = /^\s*(\d+)(?:\/(TCP|UDP))?\s*$/;
@@ -32,7 +34,7 @@ export function renderContainerSpec(input: ContainerSpecInput): ContainerSpec {
   // A command without args runs without the image's own arguments, as Kubernetes has it.
   const command = container.args?.length ? expandAll(container.args) : entrypoint ? [] : undefined;
   const context = container.securityContext;
-  const user = userOf(pod);
+  const user = userOf(pod, container);
   const { limits, requests } = container.resources ?? {};
   const cpuLimitMillis = cpuMillisOf(limits?.cpu);
   const cpuRequestMillis = cpuMillisOf(requests?.cpu ?? limits?.cpu);
@@ -56,6 +58,13 @@ export function renderContainerSpec(input: ContainerSpecInput): ContainerSpec {
     extraHosts: (pod.spec.hostAliases ?? []).flatMap(({ ip, hostnames }) =>
       (hostnames ?? []).map((hostname) => `${hostname}:${ip}`),
     ),
+    noNewPrivileges: context?.allowPrivilegeEscalation === false,
+    supplementalGroups: pod.spec.securityContext?.supplementalGroups ?? [],
+    sysctls: Object.fromEntries(
+      (pod.spec.securityContext?.sysctls ?? []).map(({ name, value }) => [name, value] as const),
+    ),
+    hostPid: pod.spec.hostPID ?? false,
+    hostIpc: pod.spec.hostIPC ?? false,
     ...(entrypoint ? { entrypoint } : {}),
     ...(command ? { command } : {}),
     ...(container.workingDir ? { workingDir: container.workingDir } : {}),
@@ -86,11 +95,10 @@ function containerLabels(input: ContainerSpecInput, container: string): Record<s
   };
 }
 
-function userOf(pod: Pod): string | undefined {
-  const context = pod.spec.containers[0]?.securityContext;
-  const { runAsUser, runAsGroup } = context ?? {};
-  if (runAsUser === undefined && runAsGroup === undefined) return pod.metadata.annotations?.[annotations.user];
-  return runAsGroup === undefined ? String(runAsUser) : `${runAsUser ?? 0}:${runAsGroup}`;
+function userOf(pod: Pod, container: Container): string | undefined {
+  const { user, group } = runAs(pod.spec, container);
+  if (user === undefined && group === undefined) return pod.metadata.annotations?.[annotations.user];
+  return group === undefined ? String(user) : `${user ?? 0}:${group}`;
 }
 
 /** Container ports that are published: those with a host port, and those that want a free one. */

@@ -44,6 +44,11 @@ export function renderCreateBody(spec: ContainerSpec): Record<string, unknown> {
       CapAdd: spec.addCapabilities ?? [],
       CapDrop: spec.dropCapabilities ?? [],
       ExtraHosts: spec.extraHosts ?? [],
+      GroupAdd: (spec.supplementalGroups ?? []).map(String),
+      Sysctls: spec.sysctls ?? {},
+      ...(spec.noNewPrivileges ? { SecurityOpt: ['no-new-privileges:true'] } : {}),
+      ...(spec.hostPid ? { PidMode: 'host' } : {}),
+      ...(spec.hostIpc ? { IpcMode: 'host' } : {}),
       ...renderResources(spec),
     },
     ...(typeof network === 'string'

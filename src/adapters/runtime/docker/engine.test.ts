@@ -82,6 +82,33 @@ describe('create', () => {
       EndpointsConfig: { flotilla: { IPAMConfig: { IPv4Address: '10.80.0.2' } } },
     });
   });
+
+  it('turns rights into what the engine takes', () => {
+    const base = {
+      name: 'x',
+      image: 'i',
+      labels: {},
+      environment: [],
+      network: 'host',
+      ports: [],
+      mounts: [],
+    } as const;
+    const hostConfig = (more: object) =>
+      (renderCreateBody({ ...base, ...more }) as { HostConfig: Record<string, unknown> }).HostConfig;
+    const all = hostConfig({
+      noNewPrivileges: true,
+      supplementalGroups: [7, 8],
+      sysctls: { 'net.core.somaxconn': '64' },
+      hostPid: true,
+      hostIpc: true,
+    });
+    assert.deepEqual(all.SecurityOpt, ['no-new-privileges:true']);
+    assert.deepEqual(all.GroupAdd, ['7', '8']);
+    assert.deepEqual(all.Sysctls, { 'net.core.somaxconn': '64' });
+    assert.deepEqual([all.PidMode, all.IpcMode], ['host', 'host']);
+    const none = hostConfig({});
+    assert.deepEqual([none.SecurityOpt, none.PidMode, none.IpcMode], [undefined, undefined, undefined]);
+  });
 });
 
 describe('inspect', () => {
