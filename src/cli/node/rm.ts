@@ -5,7 +5,7 @@ import { print } from '../output.ts';
 import { withSession } from '../session.ts';
 import { nodeStatus } from './ls.ts';
 
-/** Only a silent node can be forgotten: the agent of a live one would register it again at once. */
+/** Not a live one: its agent would be locked out, and what it runs would go on without anybody to stop it. */
 export async function rm(name: string, command: Command): Promise<void> {
   await withSession(command, async ({ client }) => {
     const node = await client.get(nodes, { name });

@@ -77,10 +77,11 @@ export function judgeNodes(signs: Signs): Judgement {
   // Of this server's own hearing only: one that it never heard was lost before it listened.
   const lost = remote.filter((node) => node.isLost && isQuiet(node) && node.lastHeardMs !== undefined);
 
-  const groupOf = (node: NodeSigns): number => {
-    const near = lost.filter((one) => one !== node && Math.abs(sinceOf(one) - sinceOf(node)) <= windowMs).length;
-    return quiet.length + near;
-  };
+  const lostSinceMs = lost.map(sinceOf).sort((a, b) => a - b);
+  const groupOf = (node: NodeSigns): number =>
+    quiet.length +
+    countUpTo(lostSinceMs, sinceOf(node) + windowMs) -
+    countUpTo(lostSinceMs, sinceOf(node) - windowMs - 1);
   const isMany = (size: number) => size >= 2 && size > manyShare * (size + answering.length);
 
   const verdicts = new Map<string, Verdict>();
@@ -110,6 +111,17 @@ export function judgeNodes(signs: Signs): Judgement {
   // Also about a single one: should others stumble for a moment, what is known about it keeps its silence believed.
   const targets = quiet.map((node) => node.name);
   return { verdicts, doubtedMs, targets, askers: answering.slice(0, maxAskers).map((node) => node.name) };
+}
+
+/** How many of the sorted times are not later. */
+function countUpTo(sorted: readonly number[], time: number): number {
+  let [low, high] = [0, sorted.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (sorted[middle]! <= time) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** What others said, if they said it lately and about this silence. */

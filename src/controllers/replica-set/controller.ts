@@ -90,7 +90,7 @@ export function startReplicaSetController(context: ControllerContext): RunningCo
           Math.max(step.ordinal + 1, nextOrdinals.get(replicaSet.metadata.uid ?? '') ?? 0),
         );
         const made = await writer.create(pods, podOf(replicaSet, step), signal);
-        if (made) events.record(replicaSet, 'Normal', 'SuccessfulCreate', `Created pod: ${step.name}`);
+        if (made) events.record(replicaSet, 'Normal', 'SuccessfulCreate', `Created pod: ${step.name}${whyOf(step)}`);
         else await learnTaken(replicaSet, step.name, signal);
         return;
       }
@@ -117,6 +117,10 @@ export function startReplicaSetController(context: ControllerContext): RunningCo
   }
 
   return { stop: () => queue.stop() };
+}
+
+function whyOf({ why }: { readonly why?: string }): string {
+  return why === undefined ? '' : ` (${why})`;
 }
 
 /** The template made a pod; deterministic but for what the server fills in. */

@@ -65,6 +65,18 @@ describe('replica set plan', () => {
     );
   });
 
+  it('says why it makes pods for those of a lost node, and why it ends others when those are back', () => {
+    const lost = ['a', 'b'].map((name) => samplePod({ name, ...owned, nodeName: 'h1', isReady: true, isLost: true }));
+    const [made] = planReplicaSet(observe(2, lost)).steps;
+    assert.ok(made?.type === 'createPod');
+    assert.equal(made.why, '2 of its pods are on nodes that are lost: h1');
+    const back = samplePod({ name: 'a', ...owned, nodeName: 'h1', isReady: true, isReturned: true });
+    const standIn = samplePod({ name: 'c', ...owned, nodeName: 'h2', isReady: true, ageSeconds: 60 });
+    const [ended] = planReplicaSet(observe(1, [back, standIn])).steps;
+    assert.ok(ended?.type === 'deletePod');
+    assert.deepEqual([ended.pod.metadata.name, ended.why], ['c', 'surplus, since pods of a lost node are back']);
+  });
+
   it('waits longer and longer after pods that failed', () => {
     const failed = [1, 2, 3].map((at) => samplePod({ name: `f${at}`, ...owned, phase: 'Failed', ageSeconds: at }));
     const plan = planReplicaSet(observe(1, failed));

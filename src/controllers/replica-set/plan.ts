@@ -2,12 +2,19 @@ import type { PodTemplateSpec } from 'kubernetes-types/core/v1.js';
 import { suspectAfterMs } from '../../resources/failover.ts';
 import type { Pod, ReplicaSet } from '../../resources/kinds.ts';
 import { podConditions } from '../../resources/names.ts';
-import { isPodFinished, isPodLost, podCondition } from '../../resources/pod-facts.ts';
+import { isPodFinished, isPodLost, isPodTerminating, podCondition } from '../../resources/pod-facts.ts';
 import { createdAtMs, isActive, isServing, readySinceMs } from '../pod-facts.ts';
 import { podName } from '../pod-name.ts';
 
 export type ReplicaSetStep =
-  | { readonly type: 'createPod'; readonly name: string; readonly ordinal: number; readonly template: PodTemplateSpec }
+  | {
+      readonly type: 'createPod';
+      readonly name: string;
+      readonly ordinal: number;
+      readonly template: PodTemplateSpec;
+      /** Why now, if it is not simply missing; for people. */
+      readonly why?: string;
+    }
   | { readonly type: 'deletePod'; readonly pod: Pod; readonly why: string }
   /** Takes in a pod that matches and belongs to nobody. */
   | { readonly type: 'adoptPod'; readonly pod: Pod }
@@ -54,7 +61,7 @@ export function planReplicaSet(observed: ReplicaSetObservation): ReplicaSetPlan 
   ];
   const missing = (replicaSet.spec.replicas ?? 1) - active.length;
   const waitMs = missing > 0 ? failureBackoffMs(mine, nowMs) : 0;
-  if (missing > 0 && waitMs === 0) steps.push(...creations(observed, Math.min(missing, burst)));
+  if (missing > 0 && waitMs === 0) steps.push(...creations(observed, Math.min(missing, burst), lossOf(mine)));
   if (missing < 0) steps.push(...deletions(active, Math.min(-missing, burst), nowMs));
   if (replicaSet.spec.replicas === 0) {
     const lost = mine.filter((pod) => isPodLost(pod) && !observed.isBeingDeleted(pod));
@@ -65,17 +72,28 @@ export function planReplicaSet(observed: ReplicaSetObservation): ReplicaSetPlan 
   return { steps, status, ...(times.length > 0 ? { againAfterMs: Math.min(...times) } : {}) };
 }
 
-function creations(observed: ReplicaSetObservation, count: number): ReplicaSetStep[] {
+/** `2 of its pods are on nodes that are lost: h1` */
+function lossOf(mine: readonly Pod[]): string | undefined {
+  const lost = mine.filter((pod) => isPodLost(pod) && !isPodTerminating(pod));
+  if (lost.length === 0) return undefined;
+  const names = [...new Set(lost.map((pod) => pod.spec.nodeName ?? ''))].sort().slice(0, 5);
+  return `${lost.length} of its pods ${lost.length === 1 ? 'is' : 'are'} on nodes that are lost: ${names.join(', ')}`;
+}
+
+function creations(observed: ReplicaSetObservation, count: number, why: string | undefined): ReplicaSetStep[] {
   const { replicaSet } = observed;
   return Array.from({ length: count }, (_, at) => {
     const ordinal = observed.nextOrdinal + at;
     const name = podName(replicaSet.metadata.name, replicaSet.metadata.uid ?? '', ordinal);
-    return { type: 'createPod', name, ordinal, template: replicaSet.spec.template ?? {} };
+    const template = replicaSet.spec.template ?? {};
+    return { type: 'createPod', name, ordinal, template, ...(why === undefined ? {} : { why }) };
   });
 }
 
 function deletions(active: readonly Pod[], count: number, nowMs: number): ReplicaSetStep[] {
-  return rankForDeletion(active, nowMs, count).map((pod) => ({ type: 'deletePod', pod, why: 'surplus' }));
+  const isReturn = active.some((pod) => podCondition(pod, podConditions.nodeLost)?.status === 'False');
+  const why = isReturn ? 'surplus, since pods of a lost node are back' : 'surplus';
+  return rankForDeletion(active, nowMs, count).map((pod) => ({ type: 'deletePod', pod, why }));
 }
 
 /**
