@@ -218,3 +218,37 @@ test('what is empty in metadata is absent, and stating it again and again is no 
   assert.equal(second.metadata.resourceVersion, first.metadata.resourceVersion);
   await timed.stop();
 });
+
+test('many who apply to the same object at once, and make it, all find their fields in it', async () => {
+  const apply = (name: string) =>
+    api.call('PATCH', `${base}/shared?fieldManager=${name}`, {
+      body: { apiVersion: 'v1', kind: 'ConfigMap', data: { [name]: '1' } },
+      headers: patchType('apply'),
+    });
+  const names = Array.from({ length: 15 }, (_, index) => `m${index}`);
+  const answers = await Promise.all(names.map(apply));
+  assert.deepEqual([...new Set(answers.map((one) => one.code))].sort(), [200, 201]);
+  const { json } = await api.call('GET', `${base}/shared`);
+  assert.deepEqual(Object.keys(json.data).sort(), names.toSorted());
+  assert.equal(json.metadata.managedFields.length, names.length);
+});
+
+test('a deletion that expects another object, or another state of it, is refused', async () => {
+  const { metadata } = (await api.call('POST', base, { body: { metadata: { name: 'expected' } } })).json;
+  for (const [preconditions, why] of [
+    [{ uid: 'x' }, `UID in precondition: x, UID in object meta: ${metadata.uid}`],
+    [
+      { resourceVersion: '1' },
+      `ResourceVersion in precondition: 1, ResourceVersion in object meta: ${metadata.resourceVersion}`,
+    ],
+  ] as const) {
+    const { code, json } = await api.call('DELETE', `${base}/expected`, { body: { preconditions } });
+    assert.equal(code, 409);
+    assert.equal(json.message, `Operation cannot be fulfilled on configmaps "expected": Precondition failed: ${why}`);
+  }
+  const { uid, resourceVersion } = metadata;
+  assert.equal(
+    (await api.call('DELETE', `${base}/expected`, { body: { preconditions: { uid, resourceVersion } } })).code,
+    200,
+  );
+});

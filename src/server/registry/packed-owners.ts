@@ -6,6 +6,8 @@ import type { JsonObject } from '../../resources/schema.ts';
 
 /** So many different texts are known at once; the ones used least recently are read anew. */
 const maxShared = 2_048;
+/** Owners of large objects are seldom the same. */
+const maxSharedChars = 8_192;
 
 export class SharedOwners {
   readonly #trees = new Map<string, JsonObject>();
@@ -34,6 +36,7 @@ export class SharedOwners {
   }
 
   #tree(text: string): JsonObject {
+    if (text.length > maxSharedChars) return parseTree(text);
     const tree = this.#trees.get(text) ?? parseTree(text);
     // The order of a Map is that of its insertions: what is used moves to the end, the first goes.
     this.#trees.delete(text);
