@@ -10,6 +10,7 @@ import { allKinds } from './kinds.ts';
 import type { ApiObject } from './object.ts';
 import { type Field, type FieldType, type JsonObject, type Message, messageIn } from './schema.ts';
 import { validate } from './validate.ts';
+import { warningsOf } from './warnings.ts';
 
 interface Property {
   readonly type: string;
@@ -52,6 +53,9 @@ for (const kind of kubernetesKinds) {
       assert.deepEqual(mergeFacts(one), officialMergeFacts(one, property), `merge keys of ${text(path)}`);
       if (one.unsupported === undefined) {
         assertAccepted(kind, path, sampleOf(one.type, one));
+        // An empty message asks for nothing.
+        const isMessage = typeof one.type !== 'string' && one.type.form === 'message';
+        if (one.ignored !== undefined && !isMessage) assertWarned(kind, path, sampleOf(one.type, one));
         return;
       }
       refused += 1;
@@ -140,6 +144,15 @@ function officialMergeFacts(one: Field, property: Property) {
 function assertAccepted(kind: Kind, path: readonly (string | 0)[], sample: unknown): void {
   const { warnings } = decodeValue<ApiObject>(kind, objectWith(kind, path, sample), { strictness: 'Warn' });
   assert.deepEqual(warnings, [], `decoding ${text(path)}`);
+}
+
+function assertWarned(kind: Kind, path: readonly (string | 0)[], sample: unknown): void {
+  const { object } = decodeValue<ApiObject>(kind, objectWith(kind, path, sample), { strictness: 'Strict' });
+  const prefix = `${text(path)}: accepted, and not done: `;
+  assert.ok(
+    warningsOf(kind, object).some((warning) => warning.startsWith(prefix)),
+    `${text(path)} is not warned about`,
+  );
 }
 
 function assertRefused(kind: Kind, path: readonly (string | 0)[], one: Field): void {
