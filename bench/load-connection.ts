@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import { type ClientHttp2Session, connect } from 'node:http2';
 
 export interface LoadConnectionOptions {
@@ -10,6 +11,7 @@ export interface LoadAnswer {
   readonly status: number;
   readonly bytes: number;
   readonly body: Buffer;
+  readonly headers: IncomingHttpHeaders;
 }
 
 export interface Watch {
@@ -28,6 +30,8 @@ export interface LoadConnection {
   watch(path: string, onData: (chunk: Buffer) => void): Promise<Watch>;
   isClosed(): boolean;
   close(): void;
+  /** Without a word to the server. */
+  destroy(): void;
 }
 
 const requestTimeoutMs = 60_000;
@@ -36,6 +40,7 @@ export async function openLoadConnection(options: LoadConnectionOptions): Promis
   const session = connect(options.url, {
     ca: options.caCertificate,
     settings: { initialWindowSize: 1 << 20, enablePush: false },
+    maxSendHeaderBlockLength: 1 << 20,
   });
   await new Promise<void>((resolve, reject) => {
     session.once('connect', () => {
@@ -62,6 +67,7 @@ export async function openLoadConnection(options: LoadConnectionOptions): Promis
       }),
     isClosed: () => session.closed || session.destroyed,
     close: () => session.close(),
+    destroy: () => session.socket.destroy(),
   };
 }
 
@@ -72,15 +78,20 @@ function send(session: ClientHttp2Session, headers: Record<string, string>, body
     });
     const chunks: Buffer[] = [];
     let status = 0;
+    let answerHeaders: IncomingHttpHeaders = {};
     let bytes = 0;
     stream.on('response', (answer) => {
       status = answer[':status'] ?? 0;
+      answerHeaders = answer;
     });
     stream.on('data', (chunk: Buffer) => {
       bytes += chunk.byteLength;
       chunks.push(chunk);
     });
-    stream.on('end', () => resolve({ status, bytes, body: chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks) }));
+    stream.on('end', () => {
+      const body = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
+      resolve({ status, bytes, body, headers: answerHeaders });
+    });
     stream.on('error', reject);
     stream.on('close', () => reject(new Error(`the stream was closed with code ${stream.rstCode}`)));
     stream.setTimeout(requestTimeoutMs, () => stream.close());

@@ -40,8 +40,13 @@ export function validateUpdate<T extends ApiObject>(
   if (options.subresource === 'status') return errors;
   validateMessage(kind.message, object as unknown as JsonObject, '', errors);
   kind.validate?.(object, errors);
-  kind.validateUpdate?.(object, old, errors, options);
+  kind.validateUpdate?.(withSpec(object), withSpec(old), errors, options);
   return errors;
+}
+
+/** A spec that was left out is an empty one: kinds compare what is in it. */
+function withSpec<T extends ApiObject>(object: T): T {
+  return (object as { spec?: unknown }).spec === undefined ? { ...object, spec: {} } : object;
 }
 
 /** Adds `field is immutable` when the values differ. */
