@@ -53,7 +53,8 @@ export const tokens = defineKind<Token>({
     ageColumn(),
   ],
   prepareForCreate: (token) => {
-    if (token.spec.type !== 'join' || token.spec.expiresAt) return token;
+    // It has not been validated yet.
+    if (token.spec?.type !== 'join' || token.spec.expiresAt) return token;
     const expiresAt = formatTime(createdMs(token) + defaultJoinMs);
     return { ...token, spec: { ...token.spec, expiresAt } };
   },

@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { ManualClock } from '../../lib/clock.ts';
+import { apiVersionOf } from '../../resources/kind.ts';
+import { allKinds } from '../../resources/kinds.ts';
 import { allowAll, startTestApi, type TestApi } from '../test-api.ts';
 
 let api: TestApi;
@@ -251,4 +253,21 @@ test('a deletion that expects another object, or another state of it, is refused
     (await api.call('DELETE', `${base}/expected`, { body: { preconditions: { uid, resourceVersion } } })).code,
     200,
   );
+});
+
+test('objects of every kind without anything in them are refused or taken, never a failure of the server', async () => {
+  for (const kind of allKinds) {
+    const root = `${kind.group === '' ? '/api' : `/apis/${kind.group}`}/${kind.version}`;
+    const path = `${root}${kind.namespaced ? '/namespaces/default' : ''}/${kind.plural}`;
+    const body = { apiVersion: apiVersionOf(kind), kind: kind.kind, metadata: { name: 'nothing' } };
+    for (const answer of [
+      await api.call('POST', `${path}?dryRun=All`, { body }),
+      await api.call('PATCH', `${path}/nothing?dryRun=All&fieldManager=m`, { body, headers: patchType('apply') }),
+    ]) {
+      assert.ok(
+        [201, 403, 405, 422].includes(answer.code) || answer.json.reason === 'ServiceUnavailable',
+        answer.bytes.toString(),
+      );
+    }
+  }
 });
