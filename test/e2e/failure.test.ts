@@ -48,6 +48,7 @@ describe('failure of hosts and servers', { timeout: 420_000 }, () => {
   let history: ClusterHistory;
   /** A test that comes to its end says otherwise. */
   let isBroken = true;
+  let isOver = false;
   before(async () => {
     directory = await mkdtemp(join(tmpdir(), 'flotilla-failure-'));
     lab = await startLab({ name: 'e2efail', octet: 220 });
@@ -57,6 +58,7 @@ describe('failure of hosts and servers', { timeout: 420_000 }, () => {
     history = await startHistory(lab);
   });
   afterEach(async () => {
+    if (isOver) return;
     // Where a test has failed, the next one must not.
     if (isBroken) {
       await all('plug', ...hosts, 's1');
@@ -307,5 +309,19 @@ describe('failure of hosts and servers', { timeout: 420_000 }, () => {
     await until('used again', () => conditionOf('h1', 'flotilla.dev/Flapping') === 'False', 3_000);
     await allWell();
     isBroken = false;
+  });
+
+  it('a removed node does not come back by itself: its key went with it', async () => {
+    await lab.change('cut', 'h3');
+    await until('h3 suspect', () => conditionOf('h3', 'flotilla.dev/Suspect') === 'True');
+    await lab.flotilla(['node', 'rm', 'h3']);
+    await lab.change('plug', 'h3');
+    const log = () => lab.exec('h3', ['cat', `/var/lib/flotilla-lab/${lab.name}/h3/agent.log`]);
+    await until('six instances without it', () => readyWebs(podsNow()).length === 6);
+    await eventually('its agent is told', async () =>
+      /was removed, or has joined with another key since/.test(await log()),
+    );
+    assert.deepEqual([...history.nodes.keys()].sort(), ['h1', 'h2']);
+    isOver = true;
   });
 });
