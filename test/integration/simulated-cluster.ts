@@ -67,6 +67,11 @@ export async function startSimulatedCluster(options: ClusterOptions = {}): Promi
         },
       },
       askPeers: async (_grid, _node, addresses) => new Map(addresses.map((address) => [address, false])),
+      cluster: {
+        caCertificate: 'PEM',
+        servers: () => [],
+        issueSecretToken: async () => 'token',
+      },
       settings: { failoverAfterMs: options.failoverAfterMs ?? 10_000, podRange: '10.80.0.0/12', nodePrefixLength: 24 },
       log: options.log ?? silentLogger,
       metrics,

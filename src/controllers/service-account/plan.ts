@@ -1,9 +1,16 @@
 import type { ConfigMap, Namespace, Secret, ServiceAccount } from '../../resources/kinds.ts';
+import type { ApiObject } from '../../resources/object.ts';
 
 export const defaultAccountName = 'default';
 /** Where clients in pods find the certificate of the servers' authority. */
 export const rootCertificateName = 'kube-root-ca.crt';
 export const certificateKey = 'ca.crt';
+
+/** What every namespace has; one that has nothing else is empty. */
+export function isOfEveryNamespace({ kind, metadata }: ApiObject): boolean {
+  const name = { ServiceAccount: defaultAccountName, ConfigMap: rootCertificateName }[kind];
+  return name !== undefined && metadata.name === name;
+}
 
 export type NamespaceStep =
   | { readonly type: 'createAccount' }

@@ -2,11 +2,15 @@ import { ApiError, isApiError } from '../../client/api-error.ts';
 import type { WorkResult } from '../../lib/work-queue.ts';
 import type { Kind } from '../../resources/kind.ts';
 import {
+  serviceAccounts as accountKind,
+  podDisruptionBudgets as budgetKind,
   configMaps as configMapKind,
   deployments as deploymentKind,
   namespaces as namespaceKind,
   pods as podKind,
   replicaSets as replicaSetKind,
+  roleBindings as roleBindingKind,
+  roles as roleKind,
   type Stack,
   secrets as secretKind,
   services as serviceKind,
@@ -21,6 +25,7 @@ import { createObjectWriter } from '../object-writer.ts';
 import { controllerOf, keyOf, refOf } from '../owners.ts';
 import { startReconciler } from '../reconciler.ts';
 import { isSame } from '../same.ts';
+import { isOfEveryNamespace } from '../service-account/plan.ts';
 import type { SharedInformer } from '../shared-informer.ts';
 import type { Observed } from './inventory.ts';
 import { observeServices } from './observe-services.ts';
@@ -41,7 +46,8 @@ export function startStackController(context: ControllerContext): RunningControl
   const made: SharedInformer<ApiObject>[] = [deploymentKind, serviceKind, secretKind, volumeKind, podKind].map((kind) =>
     informers.of<ApiObject>(kind as Kind),
   );
-  const others = [...made, ...[configMapKind, stackKind].map((kind) => informers.of<ApiObject>(kind as Kind))];
+  const kindsOfOthers = [configMapKind, stackKind, accountKind, roleKind, roleBindingKind, budgetKind];
+  const others = [...made, ...kindsOfOthers.map((kind) => informers.of<ApiObject>(kind as Kind))];
   replicaSets.index('controller', (one) => [controllerOf(one)?.uid ?? '']);
 
   const queue = startReconciler({ name: 'stack', context, reconcile });
@@ -149,14 +155,16 @@ export function startStackController(context: ControllerContext): RunningControl
     await writer.updateStatus(stacks, { ...newest, status }, signal);
   }
 
-  /** Made for this stack, and nothing is left in it but the stack. */
+  /** Made for this stack, and nothing is left in it but the stack and what every namespace has. */
   function mayDeleteNamespace(stack: Stack): boolean {
     const name = stack.metadata.namespace ?? '';
     const namespace = namespaces.get(name);
     if (!namespace || namespace.metadata.deletionTimestamp) return false;
     if (namespace.metadata.labels?.[labels.stack] !== stack.metadata.name) return false;
     return others.every((informer) =>
-      informer.byIndex('namespace', name).every((object) => object.metadata.uid === stack.metadata.uid),
+      informer
+        .byIndex('namespace', name)
+        .every((object) => object.metadata.uid === stack.metadata.uid || isOfEveryNamespace(object)),
     );
   }
 
