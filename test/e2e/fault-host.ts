@@ -94,7 +94,7 @@ export async function startFaultHost(name: string, octet: number): Promise<Fault
             if (!/not found/.test(String(error))) throw error;
           });
       }
-      await eventually('no pod', async () => (await list()).length === 0, 60_000);
+      await eventually('no pod', async () => (await list()).length === 0, 90_000);
       await assertOneToOne(lab, ['h1']);
     },
     async docker(...args) {

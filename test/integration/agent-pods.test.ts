@@ -181,6 +181,18 @@ if (missing !== undefined) {
       await remove(pods, 0);
     });
 
+    it('that are deleted while their image comes end at once', async () => {
+      // Takes the connection and says nothing; ends when the engine hangs up, which takes this one some seconds.
+      daemon.exec(['busybox', 'nc', '-l', '-p', '5999']).catch(() => {});
+      const pods = await start(web({ image: '127.0.0.1:5999/slow:1' }));
+      await until((status) => /^pulling/.test(status?.containerStatuses?.[0]?.state?.waiting?.message ?? ''));
+      const isConnected = async () => /ESTAB/.test(await daemon.exec(['ss', '-tn', 'dport', '=', ':5999']));
+      while (!(await isConnected())) await delay(20);
+      const startMs = performance.now();
+      await remove(pods, 0);
+      assert.ok(performance.now() - startMs < 3_000, `${performance.now() - startMs} ms`);
+    });
+
     it('converge from wherever an agent was killed', async () => {
       for (let cut = 0; cut < 3; cut++) {
         await start();
