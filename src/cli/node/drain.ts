@@ -52,7 +52,10 @@ export async function drain(name: string, flags: { readonly timeout: string }, c
             'DeadlineExceeded',
             `node ${name}: ${movable.length} instances are still there: ${movable.map((pod) => pod.metadata.name).join(', ')}${reasons.length > 0 ? `: ${reasons.join('; ')}` : ''}`,
             {
-              hint: `it goes on by itself; "flotilla node undrain ${name}" takes it back`,
+              hint:
+                reasons.length > 0
+                  ? `"flotilla node drain ${name}" asks again; "flotilla node undrain ${name}" takes it back`
+                  : `it goes on by itself; "flotilla node undrain ${name}" takes it back`,
             },
           );
         }
