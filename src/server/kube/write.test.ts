@@ -271,3 +271,49 @@ test('objects of every kind without anything in them are refused or taken, never
     }
   }
 });
+
+test('text of a Secret is owned as the data that it becomes, and goes when it is no longer stated', async () => {
+  const secrets = '/api/v1/namespaces/default/secrets';
+  const apply = (stringData: Record<string, string>) =>
+    api.call('PATCH', `${secrets}/s?fieldManager=m`, {
+      body: { apiVersion: 'v1', kind: 'Secret', stringData },
+      headers: patchType('apply'),
+    });
+  const first = (await apply({ a: 'hunter2', b: 'x' })).json;
+  assert.deepEqual(first.data, { a: 'aHVudGVyMg==', b: 'eA==' });
+  assert.deepEqual(first.metadata.managedFields[0].fieldsV1, { 'f:data': { 'f:a': {}, 'f:b': {} } });
+  const second = (await apply({ a: 'hunter2' })).json;
+  assert.deepEqual(second.data, { a: 'aHVudGVyMg==' });
+  assert.equal(second.type, 'Opaque');
+});
+
+test('a namespace keeps the label that the server gives it, and its finalizers are nobody’s to apply', async () => {
+  const config = {
+    apiVersion: 'v1',
+    kind: 'Namespace',
+    metadata: { labels: { team: 'a' } },
+    spec: { finalizers: ['x/y'] },
+  };
+  const apply = (body: object) =>
+    api.call('PATCH', '/api/v1/namespaces/applied?fieldManager=m', { body, headers: patchType('apply') });
+  const made = (await apply(config)).json;
+  assert.deepEqual(made.spec.finalizers, ['kubernetes']);
+  assert.deepEqual(made.metadata.managedFields[0].fieldsV1, { 'f:metadata': { 'f:labels': { 'f:team': {} } } });
+  const without = (await apply({ ...config, metadata: {} })).json;
+  assert.deepEqual(without.metadata.labels, { 'kubernetes.io/metadata.name': 'applied' });
+});
+
+test('lists and maps of our own kinds are shared as their tables say', async () => {
+  const stacks = '/apis/flotilla.dev/v1alpha1/namespaces/default/stacks';
+  const apply = (manager: string, services: object) =>
+    api.call('PATCH', `${stacks}/shop?fieldManager=${manager}`, {
+      body: { apiVersion: 'flotilla.dev/v1alpha1', kind: 'Stack', spec: { services } },
+      headers: patchType('apply'),
+    });
+  const first = await apply('m', { web: { image: 'nginx:1' } });
+  assert.equal(first.code, 201, first.bytes.toString());
+  const both = await apply('n', { db: { image: 'postgres:1' } });
+  assert.deepEqual(Object.keys(both.json.spec.services).sort(), ['db', 'web']);
+  const refused = await apply('n', { db: { image: 'postgres:1' }, web: { image: 'nginx:2' } });
+  assert.match(refused.json.message, /conflict with "m": \.spec\.services\.web\.image/);
+});
