@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { ApiError } from '../client/api-error.ts';
 import { FlotillaError } from '../lib/errors.ts';
 import { parseDurationMs } from './durations.ts';
-import { printList, printObject, renderTable } from './output.ts';
+import { printList, printObject, renderTable, withoutOwners } from './output.ts';
 import { renderError } from './render-error.ts';
 
 test('columns are aligned, the last one is not padded', () => {
@@ -23,6 +23,12 @@ test('an unknown output format is refused, also for one object', async () => {
   const refused = { code: 'BadUsage', message: 'unknown output format "xml"' };
   await assert.rejects(printObject({}, 'xml'), { ...refused, hint: 'one of json, yaml' });
   await assert.rejects(printList({ items: [], columns: [], name: String, empty: '' }, { output: 'xml' }), refused);
+});
+
+test('who wrote which field is not shown', () => {
+  const owned = { kind: 'Pod', metadata: { name: 'a', managedFields: [{ manager: 'm' }] } };
+  const plain = { kind: 'Pod', metadata: { name: 'a' } };
+  assert.deepEqual(withoutOwners([owned, 'x', null, { a: 1 }]), [plain, 'x', null, { a: 1 }]);
 });
 
 test('durations', () => {

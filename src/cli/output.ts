@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { FlotillaError } from '../lib/errors.ts';
+import { isObject } from '../resources/json.ts';
 
 /** One column of a list; `isWide`: only with `-o wide`. */
 export interface Column<T> {
@@ -32,11 +33,7 @@ export function addOutputFlags(command: Command): Command {
 
 export async function printList<T>(list: List<T>, flags: OutputFlags): Promise<void> {
   const format = flags.quiet ? 'name' : (flags.output ?? 'table');
-  if (format === 'json') return print(JSON.stringify(list.objects ?? list.items, undefined, 2));
-  if (format === 'yaml') {
-    const { stringify } = await import('yaml');
-    return print(stringify(list.objects ?? list.items, { lineWidth: 0 }).trimEnd());
-  }
+  if (format === 'json' || format === 'yaml') return await printObject(list.objects ?? list.items, format);
   if (format === 'name') return list.items.length > 0 ? print(list.items.map(list.name).join('\n')) : undefined;
   if (format !== 'table' && format !== 'wide') {
     throw new FlotillaError('BadUsage', `unknown output format "${format}"`, { hint: `one of ${formats.join(', ')}` });
@@ -66,12 +63,21 @@ export function print(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-/** `json` or `yaml` of one object. */
+/** `json` or `yaml` of one object, or of several. */
 export async function printObject(object: unknown, format: string): Promise<void> {
-  if (format === 'json') return print(JSON.stringify(object, undefined, 2));
+  const shown = withoutOwners(object);
+  if (format === 'json') return print(JSON.stringify(shown, undefined, 2));
   if (format !== 'yaml') {
     throw new FlotillaError('BadUsage', `unknown output format "${format}"`, { hint: 'one of json, yaml' });
   }
   const { stringify } = await import('yaml');
-  print(stringify(object, { lineWidth: 0 }).trimEnd());
+  print(stringify(shown, { lineWidth: 0 }).trimEnd());
+}
+
+/** Who wrote which field is longer than the object, and seldom asked for: kubectl hides it, too. */
+export function withoutOwners(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutOwners);
+  if (!isObject(value) || !isObject(value.metadata)) return value;
+  const { managedFields: _, ...metadata } = value.metadata;
+  return { ...value, metadata };
 }
