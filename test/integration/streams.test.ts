@@ -85,7 +85,7 @@ after(async () => {
 });
 
 async function eventually(what: string, ask: () => boolean): Promise<void> {
-  for (let tries = 0; tries < 200; tries++) {
+  for (let tries = 0; tries < 800; tries++) {
     if (ask()) return;
     await delay(25);
   }
@@ -440,6 +440,7 @@ describe('WebSocket sessions', () => {
         fc.array(message, { maxLength: 8 }),
         async (protocol, subresource, messages) => {
           const query = subresource === 'portforward' ? 'ports=9' : 'command=cat&stdin=true&stdout=true&tty=true';
+          agent.attached = { stdin: new PassThrough(), stdout: new PassThrough() };
           const socket = await open(pathOf(query, subresource), protocol);
           for (const one of messages) socket.send(one);
           socket.close();
@@ -481,6 +482,35 @@ describe('WebSocket sessions', () => {
     for (let rounds = 0; rounds < 19; rounds++) await round();
     await eventually('as few handles as before', () => handles() <= before + 2);
     await echo.stop();
+  });
+
+  test('eighty streams of one tunnel that nobody reads hold up no other', async () => {
+    const sockets = new Set<Socket>();
+    const flood = createServer((socket) => {
+      sockets.add(socket);
+      socket.on('error', () => {});
+      socket.write(Buffer.alloc(3 * 2 ** 20)); // thrice what a stream may hold unread
+    }).listen(0, '127.0.0.1');
+    await once(flood, 'listening');
+    const { port } = flood.address() as AddressInfo;
+    const session = await agent.tunnels.find('main', 'h1', new AbortController().signal);
+    assert.ok(session);
+    const lazy = await Promise.all(
+      Array.from({ length: 80 }, async () => {
+        const headers = { ':method': 'POST', ':path': `/forward/default/web/main?port=${port}` };
+        const stream = session.request(headers, { endStream: false });
+        stream.on('error', () => {});
+        await once(stream, 'response');
+        return stream;
+      }),
+    );
+    assert.equal((await collect(shell('echo alive'), 'v5.channel.k8s.io')).channels[1], 'alive\n');
+    assert.equal(sockets.size, 80);
+    for (const stream of lazy) stream.close();
+    await nothingLeft();
+    for (const socket of sockets) socket.destroy();
+    flood.close();
+    await once(flood, 'close');
   });
 
   test('a client whose command does not read is not left without a sign of life', async () => {

@@ -11,7 +11,8 @@ export interface Upgrade {
   readonly head: Buffer;
 }
 
-const maxMessageBytes = 1_048_576;
+/** Of one message: clients send what they are given in one piece; Kubernetes takes as much. */
+const maxMessageBytes = 33_554_432;
 const pingEveryMs = 10_000;
 /** So many pings without a sign of life: the client is gone. */
 const maxSilentPings = 6;
