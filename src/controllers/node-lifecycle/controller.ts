@@ -1,16 +1,14 @@
-import { isApiError } from '../../client/api-error.ts';
+import { ApiError } from '../../client/api-error.ts';
 import type { WorkResult } from '../../lib/work-queue.ts';
-import { formatTime } from '../../resources/conditions.ts';
-import { isNodeLost } from '../../resources/failover.ts';
-import { type Node, nodes as nodeKind, type Pod, pods as podKind } from '../../resources/kinds.ts';
-import { annotations, nodeConditions, nodeTaints, podConditions } from '../../resources/names.ts';
+import { isNodeHeld, isNodeLost } from '../../resources/failover.ts';
+import { type Node, nodes as nodeKind, pods as podKind } from '../../resources/kinds.ts';
+import { annotations, nodeTaints } from '../../resources/names.ts';
 import type { ControllerContext, RunningController } from '../controller-context.ts';
-import { createObjectWriter } from '../object-writer.ts';
-import { refOf } from '../owners.ts';
 import { startReconciler } from '../reconciler.ts';
 import { type Judgement, judgeNodes, type NodeSigns, type Verdict } from './judge.ts';
 import { createPeerProbes } from './peer-probes.ts';
-import { type NodeConditionWanted, type NodeLifecycleStep, planNode } from './plan.ts';
+import { planNode } from './plan.ts';
+import { createStepWriter } from './step-writer.ts';
 
 /** How often nodes are judged, and this process looks whether it was itself asleep. */
 const tickMs = 250;
@@ -18,7 +16,8 @@ const tickMs = 250;
 const lagMs = 1_000;
 /** Judged anew for a reconcile when the last judgement is older. */
 const judgementValidMs = 50;
-const writesAtOnce = 16;
+/** One object that can never be written must not keep all nodes from ever being lost. */
+const storeDoubtEveryMs = 60_000;
 
 /**
  * Decides who is lost. Writes: Node conditions Suspect, Flapping and Ready=Unknown, the taints unreachable and flapping, the
@@ -29,11 +28,12 @@ export function startNodeLifecycleController(context: ControllerContext): Runnin
   const { client, clock, events, liveness, log, gridSettings } = context;
   const nodes = context.informers.of(nodeKind);
   const pods = context.informers.of(podKind);
-  const writer = createObjectWriter(client);
+  const steps = createStepWriter({ client, nodes, pods, events, clock, log });
   pods.index('node', (pod) => (pod.spec.nodeName ? [pod.spec.nodeName] : []));
   let listeningSinceMs = clock.monotonicMs();
   let judgement: Judgement = { verdicts: new Map(), doubtedMs: new Map(), targets: [], askers: [] };
   let judgedMs = Number.NEGATIVE_INFINITY;
+  let storeDoubtMs = Number.NEGATIVE_INFINITY;
   /** Since when a node has been heard without a suspicion in between. */
   const heardSinceMs = new Map<string, number>();
   const lastStates = new Map<string, string>();
@@ -89,6 +89,7 @@ export function startNodeLifecycleController(context: ControllerContext): Runnin
     const { doubtedMs } = judgement;
     judgement = judgeNodes({ nodes: signs, listeningSinceMs, nowMs, probes: probes.findings, doubtedMs });
     judgedMs = nowMs;
+    let isNews = false;
     for (const [name, verdict] of judgement.verdicts) {
       if (verdict.state === 'silent' || verdict.state === 'doubted') heardSinceMs.delete(name);
       else if (verdict.state === 'heard' && !heardSinceMs.has(name)) heardSinceMs.set(name, nowMs);
@@ -96,7 +97,10 @@ export function startNodeLifecycleController(context: ControllerContext): Runnin
       if (lastStates.get(name) === state) continue;
       lastStates.set(name, state);
       queue.add(name);
+      isNews = true;
     }
+    // Whoever is held back may be the only one left now.
+    if (isNews) for (const node of nodes.list()) if (isNodeHeld(node)) queue.add(node.metadata.name);
   }
 
   function signsOf(node: Node): NodeSigns {
@@ -136,83 +140,21 @@ export function startNodeLifecycleController(context: ControllerContext): Runnin
       wallMs: clock.wallMs(),
     });
     try {
-      await doAll(node, plan.steps, signal);
+      await steps.apply(node, plan.steps, signal);
     } catch (error) {
-      if (!isApiError(error, 'Conflict')) doubtOurselves('the store did not take a write', { node: key });
+      const isRefused = error instanceof ApiError && error.status.code < 500;
+      if (!isRefused && !signal.aborted && nowMs - storeDoubtMs > storeDoubtEveryMs) {
+        storeDoubtMs = nowMs;
+        doubtOurselves('the store did not take a write', { node: key });
+      }
       throw error;
     }
     return plan.againAfterMs === undefined ? undefined : { againAfterMs: plan.againAfterMs };
   }
 
-  /** The node's own marks first: they are what counts as "given up". */
-  async function doAll(node: Node, steps: readonly NodeLifecycleStep[], signal: AbortSignal): Promise<void> {
-    for (const step of steps) if (step.type === 'mark') await mark(node, step, signal);
-    const wanted = steps.filter((step) => step.type === 'setCondition');
-    if (wanted.length > 0) await setConditions(node, wanted, signal);
-    const ofPods = steps.filter((step) => step.type !== 'mark' && step.type !== 'setCondition').values();
-    const worker = async () => {
-      for (const step of ofPods) await applyToPod(step, signal);
-    };
-    await Promise.all(Array.from({ length: writesAtOnce }, worker));
-  }
-
-  async function mark(node: Node, step: NodeLifecycleStep & { type: 'mark' }, signal: AbortSignal): Promise<void> {
-    const { resourceVersion } = node.metadata;
-    const body = {
-      metadata: { ...(resourceVersion === undefined ? {} : { resourceVersion }), annotations: step.annotations },
-      spec: { taints: step.taints.length > 0 ? step.taints : null },
-    };
-    const written = await client.patch(nodeKind, refOf(node), { type: 'merge', body }, { signal });
-    nodes.noteWritten(written, resourceVersion);
-    const reason = { lost: 'NodeLost', held: 'NodeFlapping', usable: 'NodeReturned' }[step.as];
-    events.record(node, step.as === 'usable' ? 'Normal' : 'Warning', reason, step.message);
-    log.warn('node judged anew', { node: node.metadata.name, as: step.as, why: step.message });
-  }
-
-  async function setConditions(
-    node: Node,
-    steps: readonly (NodeLifecycleStep & { type: 'setCondition' })[],
-    signal: AbortSignal,
-  ): Promise<void> {
-    const conditions = steps.map(({ condition }) => conditionAt(node, condition, clock.wallMs()));
-    const patch = { type: 'strategic', subresource: 'status', body: { status: { conditions } } } as const;
-    const written = await client.patch(nodeKind, refOf(node), patch, { signal });
-    nodes.noteWritten(written, node.metadata.resourceVersion);
-    for (const { condition, reasonOfEvent } of steps) {
-      if (reasonOfEvent === undefined) continue;
-      const isNews = condition.status !== 'False' || condition.type !== nodeConditions.suspect;
-      events.record(node, isNews ? 'Warning' : 'Normal', reasonOfEvent, sentenceOf(node, condition));
-      log.info('node condition', { node: node.metadata.name, ...condition });
-    }
-  }
-
-  async function applyToPod(step: NodeLifecycleStep, signal: AbortSignal): Promise<void> {
-    try {
-      if (step.type === 'loseNodeOf') await setNodeLost(step.pod, 'True', step.message, signal);
-      else if (step.type === 'countAgain') await setNodeLost(step.pod, 'False', step.message, signal);
-      else if (step.type === 'deletePod') {
-        events.record(step.pod, 'Warning', 'NodeLost', `deleted: ${step.why}`);
-        await writer.remove(pods, step.pod, { signal, gracePeriodSeconds: 0 });
-      }
-    } catch (error) {
-      if (!isApiError(error, 'NotFound')) throw error;
-    }
-  }
-
-  async function setNodeLost(pod: Pod, status: 'True' | 'False', message: string, signal: AbortSignal): Promise<void> {
-    const isLost = status === 'True';
-    const reason = isLost ? 'NodeSilent' : 'NodeReturned';
-    const lastTransitionTime = formatTime(clock.wallMs());
-    const condition = { type: podConditions.nodeLost, status, reason, message, lastTransitionTime };
-    const patch = { type: 'strategic', subresource: 'status', body: { status: { conditions: [condition] } } } as const;
-    const written = await client.patch(podKind, refOf(pod), patch, { signal });
-    pods.noteWritten(written, pod.metadata.resourceVersion);
-    events.record(pod, isLost ? 'Warning' : 'Normal', isLost ? 'NodeLost' : 'NodeReturned', message);
-  }
-
   function hasOthers(name: string): boolean {
     for (const node of nodes.list()) {
-      if (node.metadata.name === name || node.spec.unschedulable) continue;
+      if (node.metadata.name === name || node.spec.unschedulable || isNodeHeld(node) || isNodeLost(node)) continue;
       if (judgement.verdicts.get(node.metadata.name)?.state === 'heard' && isReady(node)) return true;
     }
     return false;
@@ -230,17 +172,6 @@ export function startNodeLifecycleController(context: ControllerContext): Runnin
 
 function textOf(verdict: Verdict): string {
   return 'why' in verdict ? `${verdict.state} ${verdict.why}` : verdict.state;
-}
-
-function sentenceOf(node: Node, { status, message }: NodeConditionWanted): string {
-  if (status !== 'Unknown') return message;
-  return `${message}; its pods stay. If it is lost: flotilla node lost ${node.metadata.name} --confirm`;
-}
-
-function conditionAt(node: Node, wanted: NodeConditionWanted, wallMs: number): object {
-  const old = node.status?.conditions?.find((one) => one.type === wanted.type);
-  const lastTransitionTime = old?.status === wanted.status ? old.lastTransitionTime : formatTime(wallMs);
-  return { ...wanted, ...(lastTransitionTime === undefined ? {} : { lastTransitionTime }) };
 }
 
 function isReady(node: Node): boolean {
