@@ -35,6 +35,9 @@ export interface AppliedObject {
   readonly isNew: boolean;
 }
 
+/** So often somebody may make or remove it between the look and the write. */
+const maxAttempts = 20;
+
 /** Makes of an object what `config` states, or makes the object. Throws ApiError 409 when others own what would change. */
 export async function applyObject(
   context: RegistryContext,
@@ -49,7 +52,7 @@ export async function applyObject(
   const write = writeOf(context, call, kind, part, 'Apply');
   const ref = { name, namespace };
   const change = (live: ApiObject) => checked(kind, write, live, config, isForced).object;
-  for (;;) {
+  for (let tries = 1; ; tries += 1) {
     await context.cache.fresh();
     const isThere = context.cache.get(call.grid, kind, namespace, name) !== undefined;
     try {
@@ -60,7 +63,7 @@ export async function applyObject(
     } catch (error) {
       // Somebody made it, or removed it, meanwhile.
       const isRace = isApiError(error, isThere ? 'NotFound' : 'AlreadyExists');
-      if (!isRace || (isThere && part !== undefined) || call.isDryRun) throw error;
+      if (!isRace || (isThere && part !== undefined) || call.isDryRun || tries >= maxAttempts) throw error;
     }
   }
 }

@@ -403,3 +403,14 @@ test('two servers on one store see each other’s writes at once, and do not ove
   await Promise.all([first.cache.stop(), second.cache.stop()]);
   await store.close();
 });
+
+apiTest('an apply to what cannot be read ends with the reason', async ({ registry, store }) => {
+  const key = '/o/main/core/configmaps/default/broken';
+  await store.commit([], [{ type: 'put', key, value: Buffer.from('{') }]);
+  const config = configMap('broken', { a: '1' });
+  await fails(
+    registry.apply({ ...main, fieldManager: 'm' }, configMaps, { config, isForced: false }),
+    409,
+    /already exists/,
+  );
+});
