@@ -37,6 +37,7 @@ function pod(name: string): string {
     kind: 'Pod',
     metadata: { name, labels: { app: `app-${name.length % 7}`, tier: 'web' } },
     spec: {
+      automountServiceAccountToken: false,
       containers: [
         {
           name: 'main',

@@ -57,13 +57,19 @@ export async function startServerProcess(options: ServerProcessOptions = {}): Pr
       `127.0.0.1:${port}`,
     ],
     {
-      stdio: ['ignore', 'pipe', 'inherit'],
+      stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...options.environment },
     },
   );
   const url = `https://127.0.0.1:${port}`;
-  createInterface({ input: child.stdout }).on('line', (line) => options.onLogLine?.(line));
-  await ready(child, url, dataDirectory);
+  let lastLines: string[] = [];
+  for (const input of [child.stdout, child.stderr]) {
+    createInterface({ input }).on('line', (line) => {
+      lastLines = [...lastLines.slice(-4), line];
+      options.onLogLine?.(line);
+    });
+  }
+  await ready(child, url, dataDirectory, () => lastLines.join('\n'));
   const readyMs = performance.now() - startedMs;
   const exited = once(child, 'exit') as Promise<[number | null]>;
   return {
@@ -84,15 +90,15 @@ export async function startServerProcess(options: ServerProcessOptions = {}): Pr
   };
 }
 
-async function ready(child: ChildProcess, url: string, dataDirectory: string): Promise<void> {
+async function ready(child: ChildProcess, url: string, dataDirectory: string, lastWords: () => string): Promise<void> {
   const endMs = performance.now() + startTimeoutMs;
   while (performance.now() < endMs) {
-    if (child.exitCode !== null) throw new Error(`the server ended with ${child.exitCode}`);
+    if (child.exitCode !== null) throw new Error(`the server ended with ${child.exitCode}: ${lastWords()}`);
     if (await answers(url, dataDirectory)) return;
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
   child.kill('SIGKILL');
-  throw new Error('the server did not become ready');
+  throw new Error(`the server did not become ready: ${lastWords()}`);
 }
 
 async function answers(url: string, dataDirectory: string): Promise<boolean> {

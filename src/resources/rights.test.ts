@@ -45,10 +45,7 @@ for (const [own, pod, user, gid, ...problems] of cases) {
 }
 
 test('the network of the node is not turned for one pod', () => {
-  const sysctls = [
-    { name: 'kernel.shmmax', value: '1' },
-    { name: 'net.core.somaxconn', value: '1' },
-  ];
+  const sysctls = [{ name: 'kernel.shmmax', value: '1' }, { name: 'net.core.somaxconn', value: '1' }, JSON.parse('{}')];
   const errors: FieldError[] = [];
   validateRights(spec(undefined, { sysctls }, { hostNetwork: true }), 'spec', errors);
   assert.deepEqual(

@@ -32,7 +32,7 @@ export function validateRights(spec: PodSpec, path: string, errors: FieldError[]
     }
   });
   spec.securityContext?.sysctls?.forEach(({ name }, index) => {
-    if (!spec.hostNetwork || !name.startsWith('net.')) return;
+    if (!spec.hostNetwork || !name?.startsWith('net.')) return; // without a name it is refused elsewhere
     const why = "may not be specified when 'hostNetwork' is true";
     errors.push(forbidden(`${path}.securityContext.sysctls[${index}].name`, why));
   });
