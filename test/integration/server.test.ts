@@ -107,6 +107,7 @@ test('the first start leaves its files, for the owner only', async () => {
     'identity/ca.key',
     'identity/ca.crt',
     'identity/secrets.key',
+    'identity/service-account.key',
     'admin.token',
     'admin.kubeconfig',
     'tls/server.key',
@@ -220,7 +221,7 @@ const api: AgentApi = {
       exitCode: async () => (what === 'exit' ? Number(argument) : 0),
     };
   },
-      probe: async (addresses) => Object.fromEntries(addresses.map((address) => [address, address === '10.0.0.9'])),
+  probe: async (addresses) => Object.fromEntries(addresses.map((address) => [address, address === '10.0.0.9'])),
   attach: () => Promise.reject(new Error('not here')),
   forward: () => Promise.reject(new Error('not here')),
   lifetime: () => Promise.reject(new Error('not here')),

@@ -17,7 +17,7 @@ function pod(name: string, nodeName: string, spec: Partial<Pod['spec']> = {}): P
   return {
     apiVersion: 'v1',
     kind: 'Pod',
-    metadata: { name, namespace: 'shop' },
+    metadata: { name, namespace: 'shop', uid: `uid-${name}` },
     spec: { containers, nodeName, ...spec },
   };
 }
@@ -84,6 +84,11 @@ const authorizer = createAuthorizer({
   find: (_grid, kind, namespace, name) => stored[`${resourceNameOf(kind)}/${namespace ?? ''}/${name}`],
 });
 
+function tokenFor(boundObjectRef: object | undefined): Ask {
+  const object = { metadata: { name: 'default' }, spec: { boundObjectRef } } as unknown as ApiObject;
+  return { ...shop, name: 'default', subresource: 'token', object };
+}
+
 type Ask = Partial<Omit<Attributes, 'kind' | 'verb'>>;
 function allowed(user: User, verb: Attributes['verb'], kind: Kind, ask: Ask = {}): boolean {
   return authorizer.authorize(user, { verb, kind, grid: 'main', ...ask }).allowed;
@@ -125,6 +130,8 @@ const yes: readonly (readonly [string, Attributes['verb'], Kind, Ask?])[] = [
   ['services', 'watch', kinds.services],
   ['endpoints', 'list', kinds.endpointSlices],
   ['an event', 'create', kinds.events, shop],
+  ['a token of its pod’s account', 'create', kinds.serviceAccounts, { ...shop, name: 'default', subresource: 'token' }],
+  ['that token, for its pod', 'create', kinds.serviceAccounts, tokenFor({ kind: 'Pod', name: 'a', uid: 'uid-a' })],
   ['its lease', 'update', kinds.leases, { ...lease, name: 'h1' }],
   ['its lease, new', 'create', kinds.leases, { ...lease, object: node('h1', {}) }],
 ];
@@ -148,6 +155,16 @@ const no: readonly (readonly [string, Attributes['verb'], Kind, Ask?])[] = [
   ['its pod moved', 'update', kinds.pods, { ...shop, name: 'a', subresource: 'status', object: pods[1]! }],
   ['another node', 'update', kinds.nodes, { name: 'h2' }],
   ['another node, new', 'create', kinds.nodes, { object: node('h3', {}) }],
+  [
+    'a token of an account that no pod of it uses',
+    'create',
+    kinds.serviceAccounts,
+    { ...shop, name: 'x', subresource: 'token' },
+  ],
+  ['a token for nobody', 'create', kinds.serviceAccounts, tokenFor(undefined)],
+  ['a token for a pod of h2', 'create', kinds.serviceAccounts, tokenFor({ kind: 'Pod', name: 'b', uid: 'uid-b' })],
+  ['a token for a former pod', 'create', kinds.serviceAccounts, tokenFor({ kind: 'Pod', name: 'a', uid: 'uid-0' })],
+  ['service accounts', 'list', kinds.serviceAccounts, shop],
   ['its own range', 'update', kinds.nodes, { name: 'h1', object: node('h1', { podCIDRs: ['10.80.0.0/12'] }) }],
   ['its own end', 'delete', kinds.nodes, { name: 'h1' }],
   ['a Secret of h2', 'get', kinds.secrets, { ...shop, name: 'h2-secret' }],

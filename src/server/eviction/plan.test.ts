@@ -124,30 +124,35 @@ test('however evictions and the controller interleave, what must stay stays', ()
   );
   let evicted = 0;
   fc.assert(
-    fc.property(fc.integer({ min: 1, max: 8 }), fc.nat(8), fc.array(move, { maxLength: 40 }), (count, min, moves) => {
-      let pods = Array.from({ length: count }, (_, index) => pod(`web-${index}`));
-      const history: Pod[][] = [pods];
-      let seenUntil = 0;
-      let current = { ...budget(undefined), spec: { ...budget(undefined).spec, minAvailable: min } };
-      for (const one of moves) {
-        if (one.type === 'look') {
-          seenUntil = Math.min(seenUntil + one.further, history.length - 1);
-          const { status } = planDisruption({ budget: current, pods: history[seenUntil] ?? [], scale: count, nowMs });
-          current = { ...current, status };
-        } else {
-          const victim = pods[one.at % pods.length];
-          if (!victim || victim.metadata.deletionTimestamp) continue;
-          const step = planEviction({ pod: victim, budgets: [current], nowMs });
-          if (step.type === 'spend') current = { ...step.budget, spec: current.spec };
-          else if (step.type !== 'delete') continue;
-          pods = pods.map((other) => (other === victim ? pod(victim.metadata.name, { isGoing: true }) : other));
-          evicted++;
+    fc.property(
+      fc.integer({ min: 3, max: 8 }),
+      fc.nat(6),
+      fc.array(move, { minLength: 12, maxLength: 40 }),
+      (count, min, moves) => {
+        let pods = Array.from({ length: count }, (_, index) => pod(`web-${index}`));
+        const history: Pod[][] = [pods];
+        let seenUntil = 0;
+        let current = { ...budget(undefined), spec: { ...budget(undefined).spec, minAvailable: min } };
+        for (const one of moves) {
+          if (one.type === 'look') {
+            seenUntil = Math.min(seenUntil + one.further, history.length - 1);
+            const { status } = planDisruption({ budget: current, pods: history[seenUntil] ?? [], scale: count, nowMs });
+            current = { ...current, status };
+          } else {
+            const victim = pods[one.at % pods.length];
+            if (!victim || victim.metadata.deletionTimestamp) continue;
+            const step = planEviction({ pod: victim, budgets: [current], nowMs });
+            if (step.type === 'spend') current = { ...step.budget, spec: current.spec };
+            else if (step.type !== 'delete') continue;
+            pods = pods.map((other) => (other === victim ? pod(victim.metadata.name, { isGoing: true }) : other));
+            evicted++;
+          }
+          history.push(pods);
+          const well = pods.filter((other) => !other.metadata.deletionTimestamp).length;
+          assert.ok(well >= Math.min(min, count), `${well} of ${count} left, ${min} must stay`);
         }
-        history.push(pods);
-        const well = pods.filter((other) => !other.metadata.deletionTimestamp).length;
-        assert.ok(well >= Math.min(min, count), `${well} of ${count} left, ${min} must stay`);
-      }
-    }),
+      },
+    ),
     { numRuns: 1_000 },
   );
   assert.ok(evicted > 500, `only ${evicted} evictions: the property says little`);
