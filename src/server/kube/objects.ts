@@ -1,4 +1,5 @@
 // Requests on objects: authorised, then carried out.
+import { hasCode } from '../../lib/errors.ts';
 import type { Kind } from '../../resources/kind.ts';
 import type { Pod } from '../../resources/kinds.ts';
 import type { ServiceAccountTokens } from '../auth/service-account/tokens.ts';
@@ -160,7 +161,7 @@ async function handleSubresource(
   const method = exchange.request.method ?? '';
   const isRead = method === 'GET' || method === 'HEAD';
   if (subresource === 'log' && isRead) {
-    const pod = (await registry.get(call, kind, ref)).object as Pod;
+    const pod = await podToReach({ registry, cache }, call, kind, ref);
     return await podStreams.logs(exchange.context, pod, exchange.path, exchange.response);
   }
   if (podStreamNames.some((one) => one === subresource)) throw badRequest('Upgrade request required');
@@ -207,12 +208,28 @@ export const podStreamNames = ['exec', 'attach', 'portforward'] as const;
 /** The pod of such a request, after the question whether it may be asked. */
 export async function podForStream(
   exchange: Pick<Exchange, 'context'>,
-  { authorizer, registry }: ObjectDependencies,
+  dependencies: ObjectDependencies,
   route: ObjectRoute,
   attributes: Attributes,
 ): Promise<Pod> {
-  requireAllowed(authorizer, exchange.context, attributes);
+  requireAllowed(dependencies.authorizer, exchange.context, attributes);
   if (route.type !== 'object') throw notFound(route.kind, '');
   const ref = { namespace: route.namespace, name: route.name };
-  return (await registry.get({ grid: exchange.context.grid }, route.kind, ref)).object as Pod;
+  return await podToReach(dependencies, { grid: exchange.context.grid }, route.kind, ref);
+}
+
+/** While the store is silent, where a pod was last seen to be will do: its agent knows whether it still has it. */
+async function podToReach(
+  { registry, cache }: Pick<ObjectDependencies, 'registry' | 'cache'>,
+  call: Call,
+  kind: Kind,
+  ref: Ref,
+): Promise<Pod> {
+  try {
+    return (await registry.get(call, kind, ref)).object as Pod;
+  } catch (error) {
+    const known = hasCode(error, 'StoreUnavailable') && cache.get(call.grid, kind, ref.namespace, ref.name);
+    if (!known) throw error;
+    return known.object as Pod;
+  }
 }
