@@ -1,7 +1,7 @@
 // What `kubectl explain` says where the tables themselves do not: apart from them, since only servers need it.
 import type { Field, Message } from '../schema.ts';
 import { clusterDescriptions } from './cluster.ts';
-import { commonDescriptions } from './common.ts';
+import { metadataDescriptions } from './metadata.ts';
 import { podDescriptions } from './pod.ts';
 import { stackDescriptions } from './stack.ts';
 import { workloadDescriptions } from './workload.ts';
@@ -10,7 +10,7 @@ import { workloadDescriptions } from './workload.ts';
 export type Descriptions = Readonly<Record<string, string>>;
 
 const all: ReadonlyMap<string, string> = new Map(
-  [commonDescriptions, podDescriptions, workloadDescriptions, clusterDescriptions, stackDescriptions].flatMap((one) =>
+  [metadataDescriptions, podDescriptions, workloadDescriptions, clusterDescriptions, stackDescriptions].flatMap((one) =>
     Object.entries(one),
   ),
 );

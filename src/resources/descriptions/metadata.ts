@@ -1,6 +1,6 @@
 import type { Descriptions } from './descriptions.ts';
 
-export const commonDescriptions: Descriptions = {
+export const metadataDescriptions: Descriptions = {
   '*.metadata': 'Name, namespace, labels and what the server keeps about the object.',
   '*.spec': 'What is wanted.',
   '*.status': 'What has been observed. Written by Flotilla.',
