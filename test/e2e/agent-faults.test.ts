@@ -11,7 +11,7 @@ import { holdUnit, releaseUnit, startOwnAgent } from './own-agent.ts';
 
 const allPoints = stepTypes.flatMap((step) => [`${step}:before`, `${step}:after`]);
 
-describe('at every step of a pod', { timeout: 240_000 }, () => {
+describe('at every step of a pod', { timeout: 290_000 }, () => {
   let one: FaultHost;
   before(async () => {
     one = await startFaultHost('afault', 227);
@@ -19,14 +19,14 @@ describe('at every step of a pod', { timeout: 240_000 }, () => {
   after(() => one?.end());
   afterEach(() => one.clean());
 
-  /** A pod's whole life, with a pause by somebody else in it; `attend` is called until each part of it is done. */
-  const live = async (name: string, attend: () => Promise<void>) => {
+  /** A pod's whole life, with a pause by somebody else in it; `attend` is called until each part is done: true, it hit. */
+  const live = async (name: string, attend: () => Promise<boolean>) => {
     const until = async (what: string, isSo: () => Promise<boolean>) => {
-      const endMs = performance.now() + 60_000;
+      let endMs = performance.now() + 60_000;
       while (!(await isSo().catch(() => false))) {
-        await attend();
+        if (await attend()) endMs = performance.now() + 60_000;
         const log = async () => (await one.agent.log()).slice(-3000);
-        if (performance.now() > endMs) throw new Error(`not within 60 s: ${what}\n${await log()}`);
+        if (performance.now() > endMs) throw new Error(`not within 60 s of the last hit: ${what}\n${await log()}`);
         await delay(20);
       }
     };
@@ -46,12 +46,13 @@ describe('at every step of a pod', { timeout: 240_000 }, () => {
     const left = new Set(allPoints);
     const arm = () => ({ FLOTILLA_FAILPOINT: [...left].map((point) => `${point}:kill`).join(',') });
     const attend = async () => {
-      if (!one.agent.hasEnded()) return;
+      if (!one.agent.hasEnded()) return false;
       const log = await one.agent.log();
       const point = /^fail point (.*)$/m.exec(log)?.[1];
       if (point === undefined) throw new Error(`the agent ended by itself:\n${log.slice(-3000)}`);
       left.delete(point);
       one.agent = await startOwnAgent(one.host, left.size > 0 ? { env: arm() } : {});
+      return true;
     };
     await one.restartAgent({ env: arm() });
     for (let lives = 0; left.size > 0; lives++) {
@@ -64,7 +65,7 @@ describe('at every step of a pod', { timeout: 240_000 }, () => {
     const left = new Set(allPoints);
     let read = 0;
     const attend = async () => {
-      if (!(await one.agent.isFrozen())) return;
+      if (!(await one.agent.isFrozen())) return false;
       const reached = [...(await one.agent.log()).matchAll(/^fail point (.*)$/gm)].map((match) => match[1] ?? '');
       for (const point of reached.slice(read)) left.delete(point);
       read = reached.length;
@@ -72,7 +73,8 @@ describe('at every step of a pod', { timeout: 240_000 }, () => {
       await one.agent.signal('SIGCONT'); // it finds no engine
       await delay(50);
       await releaseUnit(one.host, 'dockerd');
-      await eventually('dockerd', one.isEngineUp, 20_000);
+      await eventually('dockerd', one.isEngineUp, 40_000);
+      return true;
     };
     await one.restartAgent({ env: { FLOTILLA_FAILPOINT: allPoints.map((point) => `${point}:freeze`).join(',') } });
     for (let lives = 0; left.size > 0; lives++) {
