@@ -125,7 +125,8 @@ export function startNodeLifecycleController(context: ControllerContext): Runnin
   async function reconcile(key: string, signal: AbortSignal): Promise<WorkResult> {
     const nowMs = clock.monotonicMs();
     if (nowMs - lastTickMs > tickMs + lagMs) return { againAfterMs: tickMs }; // woke before the tick did
-    if (nowMs - judgedMs > judgementValidMs || !judgement.verdicts.has(key)) judgeAll();
+    const isNewer = (liveness.lastHeardMs(client.grid, key) ?? 0) > judgedMs; // its agent may have spoken meanwhile
+    if (isNewer || nowMs - judgedMs > judgementValidMs || !judgement.verdicts.has(key)) judgeAll();
     const node = nodes.get(key);
     const verdict = judgement.verdicts.get(key);
     if (!node || !verdict) return;
