@@ -15,8 +15,10 @@ import { silentLogger } from '../../src/lib/log.ts';
 import { Metrics } from '../../src/lib/metrics.ts';
 import type { Pod, Token } from '../../src/resources/kinds.ts';
 import { createAuthenticator } from '../../src/server/auth/authenticate.ts';
+import { createAuthorizer } from '../../src/server/auth/authorizer.ts';
 import { type Identity, newKeyPem, openIdentity } from '../../src/server/auth/identity.ts';
 import { startNodeKeys } from '../../src/server/auth/node-keys.ts';
+import { RoleIndex } from '../../src/server/auth/rbac/role-index.ts';
 import { loadServerCertificate } from '../../src/server/auth/server-certificate.ts';
 import { mintToken } from '../../src/server/auth/tokens.ts';
 import { createAgentEndpoints } from '../../src/server/http/agent-endpoints.ts';
@@ -27,7 +29,6 @@ import { createLivenessServer, type LivenessServer } from '../../src/server/sess
 import { createNodeTunnels } from '../../src/server/sessions/node-sessions.ts';
 import { createPodStreams, sendNodeMetrics } from '../../src/server/sessions/pod-streams.ts';
 import { acceptTunnel } from '../../src/server/sessions/tunnel-server.ts';
-import { allowAll } from '../../src/server/test-api.ts';
 import { createMemoryStore } from '../../src/store/memory.ts';
 import type { AgentApi, LogsOptions } from '../../src/tunnel/agent-api.ts';
 import { createAgentApi } from '../../src/tunnel/agent-server.ts';
@@ -155,7 +156,11 @@ before(async () => {
       serviceAccounts: { check: async () => ({ refused: 'no service account has it' }) },
       wallMs: () => clock.wallMs(),
     }),
-    authorizer: allowAll,
+    authorizer: createAuthorizer({
+      pods: { podsOnNode: () => [], pod: () => undefined },
+      roles: { of: () => new RoleIndex() },
+      find: () => undefined,
+    }),
     servers: () => [],
     hasGrid: (grid) => grid === 'main' || grid === 'system',
     kube: {
@@ -282,7 +287,7 @@ test('who is refused', async () => {
     ['/grids/nope/api', bearer(), {}, 404, /grids \\"nope\\" not found/],
     ['/grids/system/api', {}, { cert: credentials.certificate, key: credentials.key }, 403, /belongs to grid/],
     ['/metrics', {}, { cert: credentials.certificate, key: credentials.key }, 403, /cannot get path/],
-    [metricsOf('h1'), {}, { cert: credentials.certificate, key: credentials.key }, 403, /cannot get path/],
+    [metricsOf('h1'), {}, { cert: credentials.certificate, key: credentials.key }, 403, /cannot get resource/],
     [metricsOf('h1'), {}, {}, 401, /no token/],
   ];
   for (const [path, headers, tls, code, body] of cases) {
