@@ -78,7 +78,7 @@ export function apiVersionOf(kind: Kind): string {
 }
 
 /** `pods` or `deployments.apps`, as Kubernetes' messages write it. */
-export function resourceNameOf(kind: Kind): string {
+export function resourceNameOf(kind: Pick<Kind, 'group' | 'plural'>): string {
   return kind.group === '' ? kind.plural : `${kind.plural}.${kind.group}`;
 }
 
