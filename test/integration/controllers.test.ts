@@ -220,6 +220,36 @@ describe('controllers on the real registry', () => {
     );
   });
 
+  it('moves nothing when all nodes fall silent at once, until an operator confirms one', async () => {
+    await withCluster(
+      async (cluster) => {
+        const { client } = cluster;
+        await client.create(deployments, deployment(3));
+        await eventually(() => isReady(cluster, 3));
+        const before = (await podsOf(cluster)).map((pod) => pod.metadata.uid).sort();
+        const suspects = async () =>
+          (await client.list(nodes)).items.map(
+            (node) => node.status?.conditions?.find((one) => one.type === 'flotilla.dev/Suspect')?.status,
+          );
+        for (const name of ['h1', 'h2', 'h3']) cluster.cut(name);
+        await eventually(async () => assert.deepEqual(await suspects(), ['Unknown', 'Unknown', 'Unknown']));
+        assert.deepEqual((await podsOf(cluster)).map((pod) => pod.metadata.uid).sort(), before);
+        const annotations = { 'flotilla.dev/lost-confirmed': '2026-01-01T00:00:00Z' };
+        await client.patch(nodes, { name: 'h2' }, { type: 'merge', body: { metadata: { annotations } } });
+        await eventually(async () => {
+          const lost = (await podsOf(cluster)).filter((pod) =>
+            pod.status?.conditions?.some((one) => one.type === 'flotilla.dev/NodeLost' && one.status === 'True'),
+          );
+          assert.deepEqual([...new Set(lost.map((pod) => pod.spec.nodeName))], ['h2']);
+        });
+        for (const name of ['h1', 'h3']) await cluster.plug(name);
+        await eventually(() => isReady(cluster, 3));
+        assert.deepEqual((await suspects()).sort(), ['False', 'False', 'True']);
+      },
+      { failoverAfterMs: 300 },
+    );
+  });
+
   it('empties a namespace before it goes', async () => {
     await withCluster(async (cluster) => {
       const { client } = cluster;
