@@ -43,7 +43,10 @@ async function eventually(what: string, isTrue: () => Promise<boolean>): Promise
   }
 }
 
-for (const version of allKubectlVersions) describe(`kubectl 1.${version}`, () => suite(version));
+// Most of their time is waiting: each has a namespace, a node and names of its own.
+describe('kubectl', { concurrency: true }, () => {
+  for (const version of allKubectlVersions) describe(`1.${version}`, { concurrency: 1 }, () => suite(version));
+});
 
 function suite(version: KubectlVersion): void {
   const shop = `shop-${version}`;
@@ -167,6 +170,31 @@ function suite(version: KubectlVersion): void {
     await bot.remove();
   });
 
+  test('reviews: what others may do, and whose token it is', async () => {
+    const review = async (topic: string, kind: string, spec: object, metadata: object = {}) => {
+      const body = { apiVersion: `${topic}.k8s.io/v1`, kind, metadata, spec };
+      const answer = await kubectl.ok(['create', '-o', 'json', '-f', '-'], JSON.stringify(body));
+      return (JSON.parse(answer) as { status: Record<string, unknown> }).status;
+    };
+    const resourceAttributes = { namespace: shop, verb: 'list', resource: 'pods' };
+    const user = `system:serviceaccount:${shop}:bot`;
+    const asked = await review('authorization', 'SubjectAccessReview', { user, resourceAttributes });
+    assert.deepEqual(asked, { allowed: true });
+    const local = { user: 'nobody', resourceAttributes };
+    assert.deepEqual(await review('authorization', 'LocalSubjectAccessReview', local, { namespace: shop }), {
+      allowed: false,
+    });
+    const token = (await kubectl.ok(['create', 'token', 'bot', '-n', shop, '--audience=vault'])).trim();
+    const here = await review('authentication', 'TokenReview', { token });
+    assert.equal(here.authenticated, false);
+    assert.match(String(here.error), /is for vault, not for https:/);
+    const there = await review('authentication', 'TokenReview', { token, audiences: ['vault', 'bank'] });
+    assert.deepEqual([there.authenticated, there.audiences], [true, ['vault']]);
+    assert.equal((there.user as { username: string }).username, user);
+    const owner = await review('authentication', 'TokenReview', { token: server.adminToken });
+    assert.equal((owner.user as { username: string }).username, 'flotilla:admin');
+  });
+
   test('nobody gives away what he does not hold', async () => {
     const as = '--as=ann';
     await kubectl.ok(['create', 'rolebinding', 'ann-rules', '-n', shop, '--clusterrole=admin', '--user=ann']);
@@ -202,13 +230,21 @@ function suite(version: KubectlVersion): void {
 
   test('roles add up: a label makes a role a part of view', async () => {
     const name = `see-nodes-${version}`;
-    await kubectl.ok(['create', 'clusterrole', name, '--verb=list', '--resource=nodes']);
+    const mayIGet = () => mayI('get', `nodes/only-${version}`, '--as=bob');
+    await kubectl.ok([
+      'create',
+      'clusterrole',
+      name,
+      '--verb=get',
+      '--resource=nodes',
+      `--resource-name=only-${version}`,
+    ]);
     await kubectl.ok(['create', 'rolebinding', 'bob-sees', '-n', shop, '--clusterrole=view', '--user=bob']);
     assert.equal(await mayI('list', 'pods', '--as=bob'), 'yes');
     await kubectl.ok(['label', 'clusterrole', name, 'rbac.authorization.k8s.io/aggregate-to-view=true']);
-    await eventually('it is a part of view', async () => (await mayI('list', 'nodes', '--as=bob')).endsWith('yes'));
+    await eventually('it is a part of view', async () => (await mayIGet()).endsWith('yes'));
     await kubectl.ok(['delete', 'clusterrole', name]);
-    await eventually('it is none any more', async () => (await mayI('list', 'nodes', '--as=bob')).endsWith('no'));
+    await eventually('it is none any more', async () => (await mayIGet()).endsWith('no'));
   });
 
   test('a Secret of the old kind is filled, and its token ends with it', async () => {
