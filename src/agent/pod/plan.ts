@@ -26,7 +26,7 @@ export interface PodLocal {
   readonly hookPendingId?: string;
   /** The highest attempt ever created; -1: none. */
   readonly lastAttempt: number;
-  /** Of the pod object last seen, for the time when it is gone. */
+  /** For the time when the pod object is gone. */
   readonly graceSeconds: number;
 }
 

@@ -30,6 +30,9 @@ const maxLocalDelayMs = 10_000;
 /** Of a pod in a crash loop there are few containers at a time, and many gone ones. */
 const maxRemembered = 32;
 
+/** A pod whose object is gone was deleted by force: nobody waits for its end. */
+const forcedGraceSeconds = 2;
+
 /** All that the agent holds in memory about one pod. Made again from the API and the engine after a restart. */
 export class PodRecord {
   readonly uid: string;
@@ -141,7 +144,7 @@ export class PodRecord {
       crashes: this.crashes,
       endedAtMs: this.endedAtMs,
       lastAttempt: this.lastAttempt,
-      graceSeconds: this.pod ? graceSecondsOf(this.pod) : 30,
+      graceSeconds: Math.min(this.pod ? graceSecondsOf(this.pod) : forcedGraceSeconds, forcedGraceSeconds),
       ...(this.problem ? { problem: this.problem } : {}),
       ...(this.stopping ? { stopping: this.stopping } : {}),
       ...(this.unhealthy ? { unhealthy: this.unhealthy } : {}),
