@@ -114,7 +114,8 @@ export class KindCache {
     for (let at = start; at < keys.length; at += 1) {
       const key = keys[at]!;
       const item = past.has(key) ? past.get(key) : this.#items.get(key);
-      if (!item || !matches(selection, item)) continue;
+      // The keys are those of the namespace already.
+      if (!item || selection.matches?.(item) === false) continue;
       if (limit > 0 && items.length === limit) return { items, hasMore: true, keysLeft: keys.length - at };
       items.push(item);
     }

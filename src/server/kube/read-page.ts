@@ -3,6 +3,7 @@
 import { ApiError } from '../../resources/api-error.ts';
 import type { Kind } from '../../resources/kind.ts';
 import type { CachedObject } from '../cache/cached-object.ts';
+import { readCachedPage } from '../cache/read-cached-page.ts';
 import type { WatchCache } from '../cache/watch-cache.ts';
 import { badRequest, expired } from '../registry/api-errors.ts';
 import { kindPrefix } from '../registry/object-key.ts';
@@ -39,7 +40,7 @@ export async function readPage(source: PageSource, grid: string, kind: Kind, opt
   const exact = token?.revision === nowRevision ? undefined : (token?.revision ?? exactRevision(options));
   await catchUp(cache, exact ?? (token ? undefined : options.revision));
   const revision = exact ?? cache.revision;
-  const page = cache.page(grid, kind, selection, revision, { after: token?.after, limit });
+  const page = await readCachedPage(cache, grid, kind, selection, { revision, after: token?.after, limit });
   if (page) {
     const { items, hasMore, keysLeft } = page;
     const count = options.hasSelectors ? {} : { remainingItemCount: keysLeft };
