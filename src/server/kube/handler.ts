@@ -208,7 +208,8 @@ class KubeRequests {
   #problems(): string[] {
     const { cache, problems } = this.#options;
     const lagging = cache.isFollowing ? [] : ['the store cannot be followed'];
-    return [...lagging, ...(problems?.() ?? [])];
+    const silent = cache.silentMs === undefined ? [] : ['the store does not answer'];
+    return [...lagging, ...silent, ...(problems?.() ?? [])];
   }
 }
 
