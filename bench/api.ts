@@ -184,7 +184,8 @@ const sections: Record<string, () => Promise<Figures>> = {
   watches: () =>
     withServer(async (server) => {
       const connections = await Promise.all(Array.from({ length: clients }, () => connect(server)));
-      const settle = () => new Promise((resolve) => setTimeout(resolve, 3_000));
+      // Idle for so long, the process has collected its garbage and given the room back.
+      const settle = () => new Promise((resolve) => setTimeout(resolve, 15_000));
       await settle();
       const before = server.memory();
       const count = 5_000;
