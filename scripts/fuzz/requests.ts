@@ -153,8 +153,8 @@ function queryOf(random: Random): string {
     const value = random.pick(parameters[name] ?? ['']);
     return random.chance(0.1) ? `${name}=${encodeUnsafe(value)}` : `${name}=${encodeURIComponent(value)}`;
   });
-  // A watch without an end would only be waited for.
-  if (chosen.includes('watch')) pairs.push('timeoutSeconds=1');
+  // A watch without an end would only be waited for; the first of two counts.
+  if (chosen.includes('watch')) pairs.unshift('timeoutSeconds=1');
   return pairs.length === 0 ? '' : `?${pairs.join('&')}`;
 }
 
