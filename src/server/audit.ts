@@ -1,5 +1,5 @@
 import { appendFileSync } from 'node:fs';
-import { appendFile, mkdir, rename, stat } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, rename, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../lib/log.ts';
@@ -21,6 +21,9 @@ export interface AuditLog extends AuditSink {
   stop(): Promise<void>;
 }
 
+/** So long the file stays open: opening it for every few lines costs more than writing them, and somebody may move it away. */
+const openMs = 1_000;
+
 /** What may wait for the disk. Beyond it the server waits, too: no record is ever dropped. */
 const maxQueuedBytes = 4_194_304;
 
@@ -31,6 +34,18 @@ export async function openAuditLog(options: AuditLogOptions): Promise<AuditLog> 
   let queue: string[] = [];
   let queuedBytes = 0;
   let flushing: Promise<void> | undefined;
+  let opened: { readonly handle: FileHandle; readonly untilMs: number } | undefined;
+
+  const close = async () => {
+    const { handle } = opened ?? {};
+    opened = undefined;
+    await handle?.close();
+  };
+  const append = async (text: string) => {
+    if (opened && clock.monotonicMs() >= opened.untilMs) await close();
+    opened ??= { handle: await open(file, 'a', 0o600), untilMs: clock.monotonicMs() + openMs };
+    await opened.handle.appendFile(text);
+  };
 
   const take = (): string => {
     const text = queue.join('');
@@ -43,12 +58,14 @@ export async function openAuditLog(options: AuditLogOptions): Promise<AuditLog> 
     while (queue.length > 0) {
       try {
         if (fileBytes >= rotateBytes) {
+          await close();
           await rotate(file, keep);
           fileBytes = 0;
         }
-        await appendFile(file, take(), { mode: 0o600 });
+        await append(take());
       } catch (error) {
         log.error('cannot write the audit log', { file, error });
+        await close().catch(() => {}); // the next line opens it anew
         return;
       }
     }
@@ -74,6 +91,7 @@ export async function openAuditLog(options: AuditLogOptions): Promise<AuditLog> 
     },
     stop: async () => {
       while (flushing) await flushing;
+      await close();
     },
   };
 }
