@@ -292,7 +292,7 @@ const changes: readonly (readonly [string, Kind, JsonObject, JsonObject, ...stri
     pods,
     pod({}),
     pod({ hostname: 'h' }),
-    'spec: Forbidden: pod updates may not change fields other than `spec.tolerations` (only additions to existing tolerations)',
+    'spec: Forbidden: pod updates may not change fields other than `spec.containers[*].image`,`spec.tolerations` (only additions to existing tolerations)',
   ],
   ['one more toleration', pods, pod({}), pod({ tolerations: [{ operator: 'Exists' }] })],
   [

@@ -392,8 +392,9 @@ const changes: readonly (readonly [Kind, JsonObject, JsonObject, RegExp | undefi
     pods,
     pod({}),
     { spec: { hostname: 'h' } },
-    /^spec: Forbidden: pod updates may not change fields other than `spec.tolerations`/,
+    /^spec: Forbidden: pod updates may not change fields other than `spec.containers\[\*\].image`,`spec.tolerations`/,
   ],
+  [pods, pod({}), { spec: { containers: [{ ...container, image: 'other' }] } }, undefined],
   [pods, pod({}), { spec: { nodeName: 'h1' } }, /^spec: Forbidden/],
   [configMaps, { metadata, data: { a: 'b' } }, { data: { a: 'c' } }, undefined],
   [

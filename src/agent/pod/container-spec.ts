@@ -92,6 +92,7 @@ function containerLabels(input: ContainerSpecInput, container: string): Record<s
     [hostLabels.podUid]: metadata.uid ?? '',
     [hostLabels.container]: container,
     [hostLabels.attempt]: String(input.attempt),
+    [hostLabels.image]: input.pod.spec.containers.find(({ name }) => name === container)?.image ?? '',
   };
 }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { ContainerObservation } from '../../adapters/runtime/port.ts';
+import { hostLabels } from '../../resources/names.ts';
 import { crashDelayMs, isAlive, type PodLocal, planPod } from './plan.ts';
 import type { PodStep } from './step.ts';
 import { containerOf, podOf } from './test-objects.ts';
@@ -29,6 +30,11 @@ const words = (steps: readonly PodStep[]) =>
 
 const running = (attempt: number) => containerOf(attempt, 'running');
 const exited = (attempt: number, exitCode = 1) => containerOf(attempt, 'exited', { exitCode });
+/** Made when the pod asked for another image. */
+const outdated = (state: 'running' | 'exited', more: Partial<ContainerObservation> = {}) => {
+  const one = containerOf(0, state, more);
+  return { ...one, labels: { ...one.labels, [hostLabels.image]: 'acme/web:0' } };
+};
 const start = ['prepare', 'create 0 crashes 0', 'start 0'];
 const deleted = podOf({}, { deletionTimestamp: '2026-01-01T00:00:00Z', deletionGracePeriodSeconds: 5 });
 
@@ -59,6 +65,21 @@ const table: [
     [exited(0)],
     { image: 'unknown', lastAttempt: 0 },
     ['image IfNotPresent', 'prepare', 'create 1 crashes 1', 'start 1'],
+  ],
+  ['another image: the container is stopped …', podOf({}), [outdated('running')], {}, ['stop c0 30 outdated']],
+  [
+    '… and the next one starts at once, whatever the restart policy',
+    podOf({ imagePullPolicy: 'Always' }, {}, { restartPolicy: 'Never' }),
+    [outdated('exited', { exitCode: 0 })],
+    { image: 'unknown', isNewImage: true, lastAttempt: 0, crashes: 4, endedAtMs: new Map([['c0', 0]]) },
+    ['image Always', 'prepare', 'create 1 crashes 0', 'start 1'],
+  ],
+  [
+    '… but not once the pod has ended',
+    podOf({}, {}, { restartPolicy: 'Never' }, 'Succeeded'),
+    [outdated('exited', { exitCode: 0 })],
+    { lastAttempt: 0 },
+    [],
   ],
   ['while the image is pulled', podOf({}), [], { image: 'pulling' }, ['wait image']],
   ['without a network', podOf({}), [], { isNetworkReady: false, hasAddress: false }, ['wait network']],

@@ -9,6 +9,8 @@ import type { PodStep, PullPolicy, StopReason } from './step.ts';
 export interface PodLocal {
   readonly admission: 'unknown' | 'admitted' | 'refused';
   readonly image: 'unknown' | 'pulling' | 'present';
+  /** The pod asked for another one before. */
+  readonly isNewImage?: boolean;
   readonly isNetworkReady: boolean;
   readonly hasAddress: boolean;
   /** It has an address, directories or files. */
@@ -77,8 +79,15 @@ export function hasEnded(container: ContainerObservation): boolean {
   return container.state === 'exited' || container.state === 'dead';
 }
 
-/** Whether a container that ended so runs again. */
+/** It was made from an image that the pod no longer asks for. Containers of before this was written down are not judged. */
+export function isOutdated(pod: Pod, container: ContainerObservation): boolean {
+  const image = container.labels[hostLabels.image];
+  return image !== undefined && image !== (pod.spec.containers[0]?.image ?? '');
+}
+
+/** Whether a container that ended so runs again. Another image is run whatever the policy, as Kubernetes has it. */
 export function isRestarted(pod: Pod, container: ContainerObservation | undefined): boolean {
+  if (container && isOutdated(pod, container)) return true;
   const policy = pod.spec.restartPolicy ?? 'Always';
   if (policy === 'Always') return true;
   // A container that vanished did not end well.
@@ -113,10 +122,14 @@ function planRun(
       const graceSeconds = unhealthy.graceSeconds ?? graceSecondsOf(pod);
       return [...admit(local), ...planStops([newest], local, nowMs, 'unhealthy', graceSeconds)];
     }
+    if (isOutdated(pod, newest)) {
+      return [...admit(local), ...planStops([newest], local, nowMs, 'outdated', graceSecondsOf(pod))];
+    }
     return [...admit(local), ...planResume(newest), ...planHook(newest, local)];
   }
   if (newest.state === 'removing') return [{ type: 'wait', why: 'stopping' }];
   if (!isRestarted(pod, newest)) return [];
+  if (isOutdated(pod, newest)) return planStart(pod, attemptOf(newest) + 1, 0, local, nowMs);
   const crashes = ranLong(newest) ? 0 : local.crashes;
   const dueMs = (local.endedAtMs.get(newest.id) ?? 0) + crashDelayMs(crashes);
   if (nowMs < dueMs) return [{ type: 'wait', untilMs: dueMs, why: 'crash-loop' }];
@@ -130,7 +143,10 @@ function planStart(pod: Pod, attempt: number, crashes: number, local: PodLocal, 
   if (local.image === 'pulling') return [{ type: 'wait', why: 'image' }];
   const steps: PodStep[] = [...admit(local)];
   const image = container.image ?? '';
-  if (local.image === 'unknown') steps.push({ type: 'ensure-image', image, policy: pullPolicyOf(container, attempt) });
+  if (local.image === 'unknown') {
+    const isFirst = attempt === 0 || local.isNewImage === true;
+    steps.push({ type: 'ensure-image', image, policy: pullPolicyOf(container, isFirst) });
+  }
   if (pod.spec.hostNetwork !== true) {
     if (!local.isNetworkReady) return [...steps, { type: 'wait', why: 'network' }];
     if (!local.hasAddress) steps.push({ type: 'assign-address' });
@@ -188,10 +204,10 @@ function planTrim(containers: readonly ContainerObservation[]): PodStep[] {
   return ended.slice(1).map(({ id }) => ({ type: 'remove', containerId: id }));
 }
 
-/** `Always` holds once a pod: a restart must not depend on the registry being up. */
-function pullPolicyOf(container: Container, attempt: number): PullPolicy {
+/** `Always` holds once a pod and image: a restart must not depend on the registry being up. */
+function pullPolicyOf(container: Container, isFirst: boolean): PullPolicy {
   if (container.imagePullPolicy === 'Never') return 'Never';
-  return container.imagePullPolicy === 'Always' && attempt === 0 ? 'Always' : 'IfNotPresent';
+  return container.imagePullPolicy === 'Always' && isFirst ? 'Always' : 'IfNotPresent';
 }
 
 function admit(local: PodLocal): PodStep[] {

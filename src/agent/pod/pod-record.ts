@@ -44,6 +44,8 @@ export class PodRecord {
   admission: PodLocal['admission'] = 'unknown';
   refusal: Refusal | undefined;
   image: PodLocal['image'] = 'unknown';
+  /** The pod asked for another one before. */
+  isNewImage = false;
   /** Ends the pull that runs for this pod. */
   pull: AbortController | undefined;
   pullProgress: string | undefined;
@@ -71,6 +73,18 @@ export class PodRecord {
 
   constructor(uid: string) {
     this.uid = uid;
+  }
+
+  /** The object as it is now. Another image is got at once, whatever became of the one before. */
+  take(pod: Pod): void {
+    const before = this.pod?.spec.containers[0]?.image;
+    this.pod = pod;
+    if (before === undefined || before === pod.spec.containers[0]?.image) return;
+    this.pull?.abort();
+    this.pull = undefined;
+    this.image = 'unknown';
+    this.isNewImage = true;
+    this.problem = undefined;
   }
 
   /** What the API says of the past: needed where the engine no longer has a container that ran before the agent started. */
@@ -145,6 +159,7 @@ export class PodRecord {
       endedAtMs: this.endedAtMs,
       lastAttempt: this.lastAttempt,
       graceSeconds: Math.min(this.pod ? graceSecondsOf(this.pod) : forcedGraceSeconds, forcedGraceSeconds),
+      ...(this.isNewImage ? { isNewImage: true } : {}),
       ...(this.problem ? { problem: this.problem } : {}),
       ...(this.stopping ? { stopping: this.stopping } : {}),
       ...(this.unhealthy ? { unhealthy: this.unhealthy } : {}),

@@ -89,6 +89,29 @@ describe('pods of a node', () => {
     await pods.end();
   });
 
+  it('get a new container when their image changes, even while the old image cannot be had', async () => {
+    const pod = podOf({ image: 'acme/missing:1' });
+    const host = hostOf(pod);
+    host.runtime.registry.add('acme/web:2');
+    const pods = await startOn(host);
+    const ask = (image: string) => {
+      const now = { ...(host.api.pods.get('web-1') ?? pod), spec: podOf({ image }).spec };
+      host.api.pods.set('web-1', now);
+      pods.upsert(now);
+    };
+    ask('acme/web:1');
+    await isReady(host, 'web-1');
+    ask('acme/web:2');
+    await host.api.until('web-1', (status) => status?.containerStatuses?.[0]?.image === 'acme/web:2');
+    await isReady(host, 'web-1');
+    const alive = (await host.runtime.list()).filter(({ state }) => state === 'running');
+    assert.deepEqual(
+      alive.map(({ image }) => image),
+      ['acme/web:2'],
+    );
+    await pods.end();
+  });
+
   it('start with four calls to the engine when the image is there', async () => {
     const host = hostOf(podOf());
     host.runtime.images.add('acme/web:1');

@@ -227,7 +227,7 @@ export function startPods(options: PodsOptions): Pods {
       if (!uid) return;
       const record = recordOf(uid);
       record.recall(pod);
-      record.pod = pod;
+      record.take(pod);
       record.isDesired = true;
       queue.add(uid);
       options.onChange?.();

@@ -21,7 +21,7 @@ export type PodStep =
   | { readonly type: 'wait'; readonly untilMs?: number; readonly why: WaitReason };
 
 export type PullPolicy = 'Always' | 'IfNotPresent' | 'Never';
-export type StopReason = 'deleted' | 'not-wanted' | 'unhealthy' | 'surplus' | 'finished';
+export type StopReason = 'deleted' | 'not-wanted' | 'unhealthy' | 'outdated' | 'surplus' | 'finished';
 export type WaitReason = 'image' | 'network' | 'crash-loop' | 'problem' | 'stopping';
 
 export function describeStep(step: PodStep): string {

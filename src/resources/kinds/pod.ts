@@ -75,9 +75,14 @@ export const pods = defineKind<Pod>({
         forbidden('spec.tolerations', 'existing toleration can not be modified except its tolerationSeconds'),
       );
     }
-    if (!jsonEqual({ ...spec, tolerations }, { ...old.spec, tolerations })) {
-      const only = '`spec.tolerations` (only additions to existing tolerations)';
+    const kept = (one: typeof spec) => ({ ...one, tolerations, containers: one.containers?.map(withoutImage) });
+    if (!jsonEqual(kept(spec), kept(old.spec))) {
+      const only = '`spec.containers[*].image`,`spec.tolerations` (only additions to existing tolerations)';
       errors.push(forbidden('spec', `pod updates may not change fields other than ${only}`));
     }
   },
 });
+
+function withoutImage<T extends { readonly image?: string }>({ image: _, ...rest }: T): Omit<T, 'image'> {
+  return rest;
+}

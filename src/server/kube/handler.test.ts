@@ -413,6 +413,35 @@ test('tables, for lists and single objects', async () => {
   assert.equal((await api.call('GET', path, { headers: unknown })).code, 406);
 });
 
+test('a review has no table', async () => {
+  const path = '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews';
+  const body = { spec: { nonResourceAttributes: { path: '/', verb: 'get' } } };
+  const table = 'application/json;as=Table;v=v1;g=meta.k8s.io';
+  assert.equal((await api.call('POST', path, { headers: { accept: table }, body })).code, 406);
+  assert.equal((await api.call('POST', path, { headers: { accept: `${table},application/json` }, body })).code, 201);
+});
+
+test('labels and annotations go with a status where Kubernetes takes them, of pods annotations only', async () => {
+  await api.call('POST', '/api/v1/namespaces', { body: { metadata: { name: 'with-status' } } });
+  const change = {
+    metadata: { labels: { a: 'b' }, annotations: { c: 'd' }, finalizers: ['example.com/x'] },
+    status: { conditions: [{ type: 'X', status: 'True' }] },
+  };
+  const spec = { selector: { a: 'b' }, ports: [{ port: 80 }] };
+  const pod = { containers: [{ name: 'main', image: 'web:1' }] };
+  for (const [plural, body, labels] of [
+    ['services', { metadata: { name: 'one' }, spec }, { a: 'b' }],
+    ['pods', { metadata: { name: 'one' }, spec: pod }, undefined],
+  ] as const) {
+    const path = `/api/v1/namespaces/with-status/${plural}`;
+    assert.equal((await api.call('POST', path, { body })).code, 201);
+    const headers = { 'content-type': 'application/merge-patch+json' };
+    const { json } = await api.call('PATCH', `${path}/one/status`, { headers, body: change });
+    assert.deepEqual([json.metadata.labels, json.metadata.annotations], [labels, { c: 'd' }]);
+    assert.deepEqual([json.metadata.finalizers, json.status.conditions[0].type], [undefined, 'X']);
+  }
+});
+
 test('large answers are compressed for those who take it', async () => {
   const path = await namespace('large');
   for (let n = 0; n < 3; n++) await make(`c${n}`, { a: 'x'.repeat(100_000) }, path);

@@ -10,14 +10,15 @@ export interface Answer {
 }
 
 const plain: Answer = { form: 'Object', version: 'v1' };
+const allForms: readonly AnswerForm[] = ['Object', 'Table', 'PartialObjectMetadata'];
 const forms: Readonly<Record<string, AnswerForm>> = {
   Table: 'Table',
   PartialObjectMetadata: 'PartialObjectMetadata',
   PartialObjectMetadataList: 'PartialObjectMetadata',
 };
 
-/** In the client's order. Throws ApiError 406 when it takes nothing that we have. */
-export function negotiate(accept: string | undefined): Answer {
+/** In the client's order. Throws ApiError 406 when it takes nothing that we have; reviews have one form only. */
+export function negotiate(accept: string | undefined, available: readonly AnswerForm[] = allForms): Answer {
   if (accept === undefined || accept.trim() === '') return plain;
   for (const range of accept.split(',')) {
     const [type = '', ...parameters] = range.split(';').map((part) => part.trim());
@@ -25,7 +26,9 @@ export function negotiate(accept: string | undefined): Answer {
     const { as, g, v } = Object.fromEntries(parameters.map((one) => one.split('=', 2))) as Record<string, string>;
     if (as === undefined) return plain;
     const form = Object.hasOwn(forms, as) ? forms[as] : undefined;
-    if (form && g === 'meta.k8s.io' && (v === 'v1' || v === 'v1beta1')) return { form, version: v };
+    if (form && available.includes(form) && g === 'meta.k8s.io' && (v === 'v1' || v === 'v1beta1'))
+      return { form, version: v };
   }
-  throw notAcceptable(['application/json', 'application/json;as=Table;v=v1;g=meta.k8s.io']);
+  const table = available.includes('Table') ? ['application/json;as=Table;v=v1;g=meta.k8s.io'] : [];
+  throw notAcceptable(['application/json', ...table]);
 }

@@ -20,6 +20,7 @@ import {
 import { badRequest, forbidden, unknownPath } from '../registry/api-errors.ts';
 import type { Authorizer, Decision, User } from '../request.ts';
 import { type Exchange, sendJson } from './exchange.ts';
+import { negotiate } from './negotiate.ts';
 import { decodeBody, mediaType, readBody } from './request-body.ts';
 import type { ReviewRoute } from './route.ts';
 
@@ -43,6 +44,7 @@ export async function handleReview(
   const where = namespace === undefined ? {} : { namespace };
   const decision = authorizer.authorize(user, { verb: 'create', grid, kind: review, ...where });
   if (!decision.allowed) throw forbidden(review, undefined, decision.reason);
+  negotiate(exchange.request.headers.accept, ['Object']);
   const body = await readBody(exchange.request);
   const type = mediaType(exchange.request);
   const answer = async (object: object, status: object) =>

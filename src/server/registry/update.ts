@@ -3,7 +3,7 @@ import { invalidError } from '../../resources/field-errors.ts';
 import { jsonEqual } from '../../resources/json.ts';
 import type { Kind } from '../../resources/kind.ts';
 import { hasSubresource } from '../../resources/kind.ts';
-import { namespaces, pods } from '../../resources/kinds.ts';
+import { deployments, namespaces, podDisruptionBudgets, pods, replicaSets, services } from '../../resources/kinds.ts';
 import type { ApiObject, Meta } from '../../resources/object.ts';
 import { validateUpdate } from '../../resources/validate.ts';
 import type { CachedObject } from '../cache/cached-object.ts';
@@ -90,13 +90,28 @@ function merge(kind: Kind, part: Part, wanted: ApiObject, old: ApiObject): ApiOb
 function withStatus(kind: Kind, wanted: ApiObject, old: ApiObject): ApiObject {
   const next = { ...old };
   setOrDelete(next, 'status', (wanted as { status?: unknown }).status);
-  // The agent tells the ports that the engine bound in an annotation, and may write nothing but the status.
-  if (isSame(kind, pods)) {
+  // As Kubernetes has it; the agent, which may write nothing but the status, tells the ports that the engine bound so.
+  const taken = metadataWithStatus.find((one) => isSame(one.kind, kind))?.fields ?? [];
+  if (taken.length > 0) {
     next.metadata = { ...old.metadata };
-    setOrDelete(next.metadata, 'annotations', wanted.metadata.annotations);
+    for (const field of taken) setOrDelete(next.metadata, field, wanted.metadata[field]);
+    dropEmpty(next.metadata);
   }
   return next;
 }
+
+/**
+ * What a write of the status may change besides it. Not the labels of pods: nodes write their status, and labels say to
+ * which Service objects a pod belongs.
+ */
+const metadataWithStatus: readonly { readonly kind: Kind; readonly fields: readonly ('labels' | 'annotations')[] }[] = [
+  { kind: pods, fields: ['annotations'] },
+  { kind: deployments, fields: ['annotations'] },
+  { kind: replicaSets, fields: ['labels', 'annotations'] },
+  { kind: services, fields: ['labels', 'annotations'] },
+  { kind: namespaces, fields: ['annotations'] },
+  { kind: podDisruptionBudgets, fields: ['labels', 'annotations'] },
+];
 
 const serversFields = [
   'uid',

@@ -31,13 +31,14 @@ async function pull(image: string, mine: AbortController, context: StepContext):
       record.pullProgress = words;
     };
     await context.puller.pull(image, onProgress, mine.signal);
+    if (record.pull !== mine) return; // the pod asks for another image now
     record.image = 'present';
     record.problem = undefined;
     const seconds = ((clock.monotonicMs() - startMs) / 1000).toFixed(1);
     events.record(pod, 'Normal', 'Pulled', `Pulled image "${image}" in ${seconds} s`);
   } catch (error) {
     if (record.pull === mine) record.image = 'unknown';
-    if (hasCode(error, 'Canceled')) return; // the pod was deleted, or the agent stops
+    if (record.pull !== mine || hasCode(error, 'Canceled')) return; // the pod was deleted, or the agent stops
     const failure = {
       reason: 'ErrImagePull',
       repeatedReason: 'ImagePullBackOff',
@@ -49,8 +50,10 @@ async function pull(image: string, mine: AbortController, context: StepContext):
     context.log.warn('pull failed', { image, pod: name, namespace, reason: messageOf(error) });
     events.record(pod, 'Warning', 'Failed', messageOf(error));
   } finally {
-    if (record.pull === mine) record.pull = undefined;
-    record.pullProgress = undefined;
+    if (record.pull === mine) {
+      record.pull = undefined;
+      record.pullProgress = undefined;
+    }
     context.wake();
   }
 }

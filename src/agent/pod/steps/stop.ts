@@ -22,7 +22,9 @@ export const runStop: StepRunner<'stop'> = async (step, context) => {
     const why =
       step.why === 'unhealthy'
         ? `Container ${name} failed its liveness or startup probe, or its postStart handler, and is started anew`
-        : undefined;
+        : step.why === 'outdated'
+          ? `Container ${name} was given another image, and is started anew`
+          : undefined;
     events.record(pod, 'Normal', 'Killing', why ?? `Stopping container ${name}`);
   }
   void stop(step, context, isSecond);
