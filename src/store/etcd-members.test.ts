@@ -31,9 +31,17 @@ describe('the members of an etcd', () => {
   it('are asked in order, those that failed last', async () => {
     const { members, asked, run } = membersOf({ a: refused, b: async () => 'b', c: async () => 'c' });
     assert.equal(await members.ask(run, { hedgeMs: 1_000 }), 'b');
-    assert.equal(members.best.endpoint, 'b');
+    assert.equal(members.openBest().endpoint, 'b');
     assert.equal(await members.ask(run, { hedgeMs: 1_000 }), 'b');
     assert.deepEqual(asked, ['a', 'b', 'b']);
+    members.close();
+  });
+
+  it('are opened anew for what lasts longer than a call: the library closes all of a client when one stream ends', async () => {
+    const { members } = membersOf({ a: async () => 'a' });
+    const used = await members.ask(async ({ client }) => client, { hedgeMs: 1_000 });
+    const [one, other] = [members.openBest(), members.openBest()];
+    assert.equal(new Set<unknown>([used, one.client, other.client]).size, 3);
     members.close();
   });
 

@@ -58,9 +58,13 @@ export class EtcdMembers {
     this.#members = options.endpoints.map((endpoint) => ({ endpoint, client: options.open(endpoint), isBad: false }));
   }
 
-  /** The one to ask now, for what lasts longer than a call. */
-  get best(): { readonly endpoint: string; readonly client: Etcd3 } {
-    return this.#inOrder()[0]!;
+  /**
+   * A client of its own at the member to ask now, for what lasts longer than a call; close it. When one of a client's
+   * streams ends, the library closes all its connections, and the other streams on them end when they are pinged next.
+   */
+  openBest(): { readonly endpoint: string; readonly client: Etcd3 } {
+    const { endpoint } = this.#inOrder()[0]!;
+    return { endpoint, client: this.#options.open(endpoint) };
   }
 
   /** Makes a call, at several members if need be. Throws what a member refuses with, or StoreUnavailable (retryable). */

@@ -6,7 +6,7 @@ import { type Change, StoreCompacted, type WatchOptions } from './port.ts';
 import { revisionOf } from './watchers.ts';
 
 export interface EtcdWatchOptions {
-  /** Of one member. */
+  /** Of one member, for this watch alone: closed with it. */
   readonly client: Etcd3;
   readonly endpoint: string;
   readonly keys: EtcdKeys;
@@ -121,10 +121,12 @@ export class EtcdWatch {
   }
 
   #finish(): void {
+    if (this.#ended) return;
     this.#ended = true;
     clearTimeout(this.#timer);
     this.#options.options.signal.removeEventListener('abort', this.#onAbort);
     this.#stream?.cancel();
+    this.#options.client.close();
     this.#options.onEnd();
   }
 }

@@ -151,7 +151,7 @@ class EtcdStore implements Store {
       return;
     }
     const watch = new EtcdWatch({
-      ...this.#members.best,
+      ...this.#members.openBest(),
       keys: this.#keys,
       timeoutMs: this.#timeoutMs,
       prefix,

@@ -93,6 +93,22 @@ else {
       await cluster.ready();
     });
 
+    it('a watch that ends takes no other with it', { timeout: 60_000 }, async () => {
+      const store = await open();
+      const ends: unknown[] = [];
+      const first = new AbortController();
+      const second = new AbortController();
+      const afterRevision = await store.head();
+      for (const { signal } of [first, second]) {
+        store.watch('/o/two/', { afterRevision, signal, onChanges: () => {}, onEnd: (reason) => ends.push(reason) });
+      }
+      await delay(500);
+      first.abort();
+      await delay(11_000); // a connection that was closed under a stream ends at its next ping, every 10 s
+      assert.deepEqual(ends, []);
+      second.abort();
+    });
+
     it('a write that came through only when its member stood up again is not made a second time', {
       timeout: 60_000,
     }, async () => {
