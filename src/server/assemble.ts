@@ -138,8 +138,13 @@ export async function assembleServer(
 
   // Known once the port is; nobody asks earlier.
   const isShared = typeof options.store === 'object';
-  const reached = { urls: advertise, others: (): readonly string[] => [] };
+  /** `others`: undefined until they are read. An agent that heard of this server alone would let go of all others. */
+  const reached: { urls: readonly string[]; others: (() => readonly string[]) | undefined } = {
+    urls: advertise,
+    others: isShared ? undefined : () => [],
+  };
   const serversSeenBy = (socket: TLSSocket): readonly string[] => {
+    if (!reached.others) return [];
     const own =
       reached.urls.length > 0 ? reached.urls : [urlOf(plainAddress(socket.localAddress), socket.localPort ?? 0)];
     return [...own, ...reached.others()];
@@ -232,8 +237,10 @@ export async function assembleServer(
   const url = localUrl(address);
   if (isShared) {
     const urls = advertise.length > 0 ? advertise : [guessedUrl(address)];
-    const list = await startServerList({ store, serverId, urls, clock, log });
+    const onChange = () => liveness.tellServers();
+    const list = await startServerList({ store, serverId, urls, onChange, clock, log });
     reached.others = list.others;
+    liveness.tellServers();
     stops.push(list.stop);
   }
   const adminToken = await ensureOwnerToken({
@@ -257,7 +264,7 @@ export async function assembleServer(
     podRange: options.podRange,
     cluster: {
       caCertificate: identity.caCertificate,
-      servers: () => [...(advertise.length > 0 ? advertise : [guessedUrl(address)]), ...reached.others()],
+      servers: () => [...(advertise.length > 0 ? advertise : [guessedUrl(address)]), ...(reached.others?.() ?? [])],
       issueSecretToken: (claims) => serviceAccountTokens.issue({ claims, audiences: [] }),
     },
     log,

@@ -45,13 +45,13 @@ export function connectLiveness(options: LivenessOptions): ServerConnections {
       const credentials = options.credentials();
       const one = { server, path: livenessPath, upgrade: livenessUpgrade, credentials };
       const socket = await dialOften((until) => dial({ ...one, signal: until }), { clock, signal });
-      await converse(socket, { server, agentVersion: options.agentVersion, clock, signal, onHello });
-      function onHello(hello: LivenessFromServer & { type: 'hello' }): void {
-        onOpen();
-        if (hello.servers.length === 0) return;
-        connections.setServers(withDialled(hello.servers, server));
-        options.onServers?.(withDialled(hello.servers, server));
-      }
+      const onServers = (servers: readonly string[]) => {
+        if (servers.length === 0) return;
+        connections.setServers(withDialled(servers, server));
+        options.onServers?.(withDialled(servers, server));
+      };
+      const { agentVersion } = options;
+      await converse(socket, { server, agentVersion, clock, signal, onHello: onOpen, onServers });
     },
   });
   return connections;
@@ -67,10 +67,12 @@ interface Conversation {
   readonly agentVersion: string;
   readonly clock: Clock;
   readonly signal: AbortSignal;
-  readonly onHello: (hello: LivenessFromServer & { type: 'hello' }) => void;
+  readonly onHello: () => void;
+  readonly onServers: (servers: readonly string[]) => void;
 }
 
-function converse(socket: TLSSocket, { server, agentVersion, clock, signal, onHello }: Conversation): Promise<void> {
+function converse(socket: TLSSocket, conversation: Conversation): Promise<void> {
+  const { server, agentVersion, clock, signal } = conversation;
   return new Promise((resolve, reject) => {
     let sequence = 0;
     let heardMs = clock.monotonicMs();
@@ -91,7 +93,8 @@ function converse(socket: TLSSocket, { server, agentVersion, clock, signal, onHe
     };
     onJsonLines<LivenessFromServer>(socket, (message) => {
       heardMs = clock.monotonicMs();
-      if (message.type === 'hello') onHello(message);
+      if (message.type === 'hello') conversation.onHello();
+      if (message.type === 'hello' || message.type === 'servers') conversation.onServers(message.servers);
       if (message.type === 'refused') end(new ApiError({ code: 403, reason: 'Refused', message: message.reason }));
     });
     socket.on('error', (error) => {

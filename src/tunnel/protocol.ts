@@ -52,9 +52,12 @@ export type LivenessFromServer =
       readonly protocolVersion: number;
       readonly capabilities: readonly string[];
       readonly serverId: string;
+      /** Empty as long as the server does not know the others. */
       readonly servers: readonly string[];
     }
   | { readonly type: 'pong'; readonly sequence: number }
+  /** All servers, as in `hello`: they have changed since, or were not known then. */
+  | { readonly type: 'servers'; readonly servers: readonly string[] }
   /** The agent must not try again before somebody acts; the reason is for its log. */
   | { readonly type: 'refused'; readonly reason: string };
 

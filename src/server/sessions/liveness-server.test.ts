@@ -19,9 +19,8 @@ function connect(accept: (socket: Duplex) => void) {
 }
 const settle = () => new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
 
-function setUp() {
+function setUp(servers: () => readonly string[] = () => ['https://a:1', 'https://b:1']) {
   const clock = new ManualClock();
-  const servers = () => ['https://a:1', 'https://b:1'];
   const liveness = createLivenessServer({ serverId: 's1', servers, clock, log: silentLogger });
   const changes: string[] = [];
   liveness.onChange((grid, node) => changes.push(`${grid}/${node}`));
@@ -127,4 +126,21 @@ test('a node that is no longer one loses its connections, and was never heard', 
   assert.deepEqual([near.destroyed, other.near.destroyed], [true, false]);
   assert.equal(liveness.lastHeardMs('main', 'h1'), undefined);
   assert.equal(liveness.lastHeardMs('main', 'h2'), 0);
+});
+
+test('a change of the servers is told to all that are connected', async () => {
+  let known: readonly string[] = [];
+  const { liveness } = setUp(() => known);
+  const welcome = connect((socket) => liveness.accept('main', 'h1', socket));
+  const silent = connect((socket) => liveness.accept('main', 'h2', socket));
+  welcome.far.write(hello);
+  await settle();
+  known = ['https://a:1', 'https://b:1'];
+  liveness.tellServers();
+  await settle();
+  assert.deepEqual(welcome.heard, [
+    { type: 'hello', protocolVersion: 1, capabilities, serverId: 's1', servers: [] },
+    { type: 'servers', servers: known },
+  ]);
+  assert.deepEqual(silent.heard, []);
 });

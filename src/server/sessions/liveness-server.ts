@@ -8,7 +8,7 @@ import type { Liveness } from '../request.ts';
 
 export interface LivenessServerOptions {
   readonly serverId: string;
-  /** All servers' URLs, as this connection should see them. */
+  /** All servers' URLs, as this connection should see them; empty while the others are not known. */
   readonly servers: (socket: Duplex) => readonly string[];
   readonly clock: Clock;
   readonly log: Logger;
@@ -19,6 +19,8 @@ export interface LivenessServer extends Liveness {
   accept(grid: string, nodeName: string, socket: Duplex): void;
   /** Ends the connections of a node that is no longer one. */
   drop(grid: string, nodeName: string): void;
+  /** The list of servers is another one: all that are connected hear it. */
+  tellServers(): void;
   /** Open connections. */
   readonly size: number;
   stop(): void;
@@ -32,6 +34,7 @@ export function createLivenessServer(options: LivenessServerOptions): LivenessSe
   const heardMs = new Map<string, number>();
   const local = new Set<string>();
   const sockets = new Map<Duplex, string>();
+  const welcome = new Set<Duplex>();
   const listeners = new Set<(grid: string, nodeName: string) => void>();
   const changed = (grid: string, nodeName: string) => {
     for (const listener of listeners) listener(grid, nodeName);
@@ -66,6 +69,7 @@ export function createLivenessServer(options: LivenessServerOptions): LivenessSe
           servers: options.servers(socket),
         });
         isWelcome = true;
+        welcome.add(socket);
         heardMs.set(key, lastMs);
         if (isFromHere(socket)) local.add(key);
         else local.delete(key);
@@ -82,6 +86,7 @@ export function createLivenessServer(options: LivenessServerOptions): LivenessSe
     socket.once('close', () => {
       cancel();
       sockets.delete(socket);
+      welcome.delete(socket);
       if (!isWelcome) return;
       log.info('a connection of a node has ended', { grid, node: nodeName });
       changed(grid, nodeName);
@@ -97,6 +102,9 @@ export function createLivenessServer(options: LivenessServerOptions): LivenessSe
       const key = `${grid}/${nodeName}`;
       heardMs.delete(key);
       for (const [socket, of] of sockets) if (of === key) socket.destroy();
+    },
+    tellServers: () => {
+      for (const socket of welcome) writeJsonLine(socket, { type: 'servers', servers: options.servers(socket) });
     },
     lastHeardMs: (grid, nodeName) => heardMs.get(`${grid}/${nodeName}`),
     isLocal: (grid, nodeName) => local.has(`${grid}/${nodeName}`),

@@ -14,6 +14,8 @@ export interface ServerListOptions {
   readonly store: Store;
   readonly serverId: string;
   readonly urls: readonly string[];
+  /** `others` gives another answer than before. */
+  readonly onChange?: () => void;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -34,6 +36,17 @@ export async function startServerList(options: ServerListOptions): Promise<Serve
   const abort = new AbortController();
   const known = new Map<string, readonly string[]>();
   const ownKey = `${prefix}${serverId}`;
+  const others = () =>
+    [...known]
+      .filter(([key]) => key !== ownKey)
+      .sort(byKey)
+      .flatMap(([, list]) => list);
+  let told = '';
+  const tell = () => {
+    if (told === others().join()) return; // most changes only keep a server listed
+    told = others().join();
+    options.onChange?.();
+  };
 
   const announce = async () => {
     const value = Buffer.from(JSON.stringify({ v: 1, urls }));
@@ -43,6 +56,7 @@ export async function startServerList(options: ServerListOptions): Promise<Serve
     const listing = await store.list(prefix);
     known.clear();
     for (const entry of listing.entries) known.set(entry.key, parseUrls(entry.value));
+    tell();
     store.watch(prefix, {
       afterRevision: listing.revision,
       signal: abort.signal,
@@ -51,6 +65,7 @@ export async function startServerList(options: ServerListOptions): Promise<Serve
           if (change.type === 'put') known.set(change.entry.key, parseUrls(change.entry.value));
           else known.delete(change.key);
         }
+        tell();
       },
       onEnd: (reason) => {
         if (!abort.signal.aborted) again(reason);
@@ -78,11 +93,7 @@ export async function startServerList(options: ServerListOptions): Promise<Serve
   })();
 
   return {
-    others: () =>
-      [...known]
-        .filter(([key]) => key !== ownKey)
-        .sort(byKey)
-        .flatMap(([, list]) => list),
+    others,
     stop: async () => {
       abort.abort(new Error('the server stops'));
       await ended;
