@@ -1,5 +1,5 @@
 // Chaos on a lab of its own, one run a seed; the report as a line of JSON each.
-//   node scripts/chaos.ts [--seeds 1,2,3] [--minutes 1] [--servers 3]
+//   node scripts/chaos.ts [--seeds 1,2,3] [--minutes 1] [--servers 3] [--lab chaos] [--octet 239]
 import { parseArgs } from 'node:util';
 import { runChaos } from '../test/chaos/run-chaos.ts';
 import { startLab } from '../test/e2e/lab.ts';
@@ -9,16 +9,20 @@ const { values } = parseArgs({
     seeds: { type: 'string', default: '1' },
     minutes: { type: 'string', default: '1' },
     servers: { type: 'string', default: '3' },
+    lab: { type: 'string', default: 'chaos' },
+    octet: { type: 'string', default: '239' },
   },
 });
+const name = values.lab;
+const servers = Number(values.servers);
 let isBad = false;
 for (const seed of values.seeds.split(',').map(Number)) {
-  const lab = await startLab({ name: 'chaos', octet: 239, servers: Number(values.servers) });
+  const lab = await startLab({ name, octet: Number(values.octet), servers });
   let isKept = false;
   try {
     const report = await runChaos({
       ...{ lab, seed, durationMs: Number(values.minutes) * 60_000, hosts: ['h1', 'h2', 'h3'] },
-      servers: Array.from({ length: Number(values.servers) }, (_, index) => `s${index + 1}`),
+      servers: Array.from({ length: servers }, (_, index) => `s${index + 1}`),
       say: (line) => console.log(line),
     });
     console.log(JSON.stringify(report));
@@ -28,8 +32,9 @@ for (const seed of values.seeds.split(',').map(Number)) {
   }
   if (isKept) {
     isBad = true;
+    console.log(`the lab "${name}" is kept for a look; afterwards: flotilla lab down --name ${name}`);
     console.log(
-      'the lab "chaos" is kept for a look: flotilla lab exec --name chaos h1 -- …; flotilla lab down --name chaos',
+      `  FLOTILLA_CONFIG=${lab.env.FLOTILLA_CONFIG} flotilla ps; flotilla lab exec --name ${name} h1 -- docker ps`,
     );
     break;
   }

@@ -25,6 +25,15 @@ describe('Acknowledged', () => {
     assert.notEqual(history.complaint('a', '2'), undefined);
   });
 
+  it('does not take the refusal of one try for that of an earlier one with the same value', () => {
+    const history = new Acknowledged();
+    history.sending('a', '1');
+    history.leftOpen();
+    history.sending('a', '1');
+    history.refused('a', '1');
+    assert.equal(history.complaint('a', '1'), undefined);
+  });
+
   it('remembers deletions and refusals', () => {
     const history = new Acknowledged();
     history.sending('a', '1');

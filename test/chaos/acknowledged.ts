@@ -4,8 +4,8 @@
 interface Register {
   /** The newest acknowledged value; undefined: known not to be there. */
   acknowledged: string | undefined;
-  /** Written after it, outcome unknown. */
-  readonly open: Set<string | undefined>;
+  /** Written after it, outcome unknown; a value as often as it was sent. */
+  open: (string | undefined)[];
 }
 
 export class Acknowledged {
@@ -15,19 +15,21 @@ export class Acknowledged {
 
   /** Before a write is sent: from now on its value may be seen. */
   sending(key: string, value: string | undefined): void {
-    this.#of(key).open.add(value);
+    this.#of(key).open.push(value);
   }
 
   acknowledged(key: string, value: string | undefined): void {
     this.writes++;
     const register = this.#of(key);
     register.acknowledged = value;
-    register.open.clear(); // one writer: everything before it is overwritten
+    register.open = []; // one writer: everything before it is overwritten
   }
 
   /** The server said that it did not do it. */
   refused(key: string, value: string | undefined): void {
-    this.#of(key).open.delete(value);
+    const { open } = this.#of(key);
+    const index = open.lastIndexOf(value);
+    if (index >= 0) open.splice(index, 1);
   }
 
   leftOpen(): void {
@@ -41,15 +43,15 @@ export class Acknowledged {
   /** A sentence when what is there now cannot be. */
   complaint(key: string, seen: string | undefined): string | undefined {
     const register = this.#of(key);
-    if (seen === register.acknowledged || register.open.has(seen)) return undefined;
-    const open = register.open.size === 0 ? '' : `, or one of ${[...register.open].map(String).join(', ')}`;
+    if (seen === register.acknowledged || register.open.includes(seen)) return undefined;
+    const open = register.open.length === 0 ? '' : `, or one of ${register.open.map(String).join(', ')}`;
     return `${key} is ${String(seen)}, acknowledged was ${String(register.acknowledged)}${open}`;
   }
 
   #of(key: string): Register {
     let register = this.#registers.get(key);
     if (!register) {
-      register = { acknowledged: undefined, open: new Set() };
+      register = { acknowledged: undefined, open: [] };
       this.#registers.set(key, register);
     }
     return register;

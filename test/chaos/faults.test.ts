@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { type FaultPlanOptions, planFaults } from './faults.ts';
+import { describeFault, type FaultPlanOptions, placesOf, planFaults } from './faults.ts';
 import { createRandom } from './random.ts';
 
 const options: FaultPlanOptions = {
@@ -29,10 +29,12 @@ describe('planFaults', () => {
         for (const { atMs, fault } of planFaults(createRandom(seed), options)) {
           assert.ok(atMs >= lastMs);
           lastMs = atMs;
-          assert.ok(atMs >= (busyUntilMs.get(fault.machine) ?? 0));
           const endMs = atMs + ('forMs' in fault ? fault.forMs : 0);
           assert.ok(endMs <= options.durationMs);
-          busyUntilMs.set(fault.machine, endMs);
+          for (const place of placesOf(fault)) {
+            assert.ok(atMs >= (busyUntilMs.get(place) ?? 0));
+            busyUntilMs.set(place, endMs);
+          }
         }
       }),
     );
@@ -41,8 +43,20 @@ describe('planFaults', () => {
   it('uses every kind of fault sooner or later', () => {
     const seen = new Set<string>();
     for (let seed = 1; seed <= 40; seed++) {
-      for (const { fault } of planFaults(createRandom(seed), options)) seen.add(fault.type);
+      for (const { fault } of planFaults(createRandom(seed), options)) {
+        seen.add(fault.type);
+        assert.match(describeFault(fault), /^[a-z]+ .*[a-z0-9%]/);
+      }
     }
-    assert.deepEqual([...seen].sort(), ['clock', 'container', 'cut', 'freeze', 'hold', 'kill', 'off']);
+    const all = ['clock', 'container', 'cut', 'disk', 'freeze', 'hold', 'kill', 'leader', 'loss', 'narrow', 'off'];
+    assert.deepEqual([...seen].sort(), [...all, 'quorum', 'registry']);
+  });
+
+  it('takes a majority of the members, no more', () => {
+    for (let seed = 1; seed <= 40; seed++) {
+      for (const { fault } of planFaults(createRandom(seed), options)) {
+        if (fault.type === 'quorum') assert.equal(new Set(fault.machines).size, 2);
+      }
+    }
   });
 });

@@ -1,25 +1,41 @@
-import { globSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { HttpClient } from '../../src/client/http-client.ts';
+import { labRoot, readLab } from '../../src/lab/lab-record.ts';
+import type { LabLayout } from '../../src/lab/layout.ts';
+import { cutCable, plugCable, powerOff } from '../../src/lab/power.ts';
+import { processesIn } from '../../src/lab/processes.ts';
+import { exec } from '../../src/lib/exec.ts';
+import { machineOf, shellOn } from '../e2e/host-state.ts';
 import type { TestLab } from '../e2e/lab.ts';
+import { setClock } from './clocks.ts';
 import type { Fault, Unit } from './faults.ts';
+import { leaderOf } from './leader.ts';
 
-/** Does one fault and undoes it when its time is over or `signal` says so. Never throws: what failed is in the answer. */
-export async function injectFault(lab: TestLab, fault: Fault, signal: AbortSignal): Promise<string | undefined> {
-  const failure = await persist(() => begin(lab, fault));
-  if (failure !== undefined) return `not done: ${failure}`;
-  if (!('forMs' in fault)) return undefined;
-  await delay(fault.forMs, undefined, { signal }).catch(() => {});
-  const left = await persist(() => undo(lab, fault));
-  return left === undefined ? undefined : `not undone: ${left}`;
+export interface Target {
+  readonly lab: TestLab;
+  readonly servers: readonly string[];
+  /** One for each server. */
+  readonly clients: readonly HttpClient[];
 }
 
-/** Other faults may be changing the lab at the same moment: one change after the other. */
-async function persist(act: () => Promise<void>): Promise<string | undefined> {
+type Undo = () => Promise<unknown>;
+
+/** Does one fault and undoes it when its time is over. Never throws: what failed is in the answer. */
+export async function injectFault(target: Target, fault: Fault): Promise<string | undefined> {
+  const begun = await persist(() => begin(target, fault));
+  if (typeof begun === 'string') return `not done: ${begun}`;
+  if (begun === undefined || !('forMs' in fault)) return undefined;
+  await delay(fault.forMs);
+  const left = await persist(begun);
+  return typeof left === 'string' ? `not undone: ${left}` : undefined;
+}
+
+/** Gives what failed for good. A machine that another fault has switched off needs nothing. */
+async function persist<T>(act: () => Promise<T>): Promise<T | string | undefined> {
   for (let attempt = 1; ; attempt++) {
     try {
-      await act();
-      return undefined;
+      return await act();
     } catch (error) {
       const failure = String(error);
       if (/ is (off|on already)/.test(failure)) return undefined; // as another fault left it
@@ -29,82 +45,139 @@ async function persist(act: () => Promise<void>): Promise<string | undefined> {
   }
 }
 
-async function begin(lab: TestLab, fault: Fault): Promise<void> {
+/** Gives how it is undone. */
+async function begin(target: Target, fault: Fault): Promise<Undo> {
+  const { lab } = target;
+  const layout = await readLab(labRoot(process.env), lab.name);
   switch (fault.type) {
     case 'kill':
-      return signalUnit(lab, fault.machine, fault.unit, 'KILL');
+      return kill(lab, fault.machine, fault.unit);
     case 'freeze':
-      return signalUnit(lab, fault.machine, fault.unit, 'STOP');
+      return freeze(lab, fault.machine, fault.unit);
     case 'hold':
-      await shell(lab, fault.machine, `touch /run/lab/${fault.unit}.stop`);
-      return signalUnit(lab, fault.machine, fault.unit, 'KILL');
+      return hold(lab, fault.machine, fault.unit);
     case 'cut':
-      return lab.change('cut', fault.machine);
+      return cut(layout, lab, fault.machine);
     case 'off':
-      return lab.change('off', fault.machine);
+      await powerOff(layout, await machineOf(lab, fault.machine));
+      return () => lab.change('on', fault.machine);
     case 'clock':
-      return setClock(lab, fault.machine, fault.unit, fault.byMs);
+      await setClock(lab, fault.machine, fault.unit, fault.byMs);
+      return () => setClock(lab, fault.machine, fault.unit, 0);
     case 'container':
-      await shell(
-        lab,
-        fault.machine,
-        `one=$(docker ps -q --filter label=flotilla.dev/managed | sort | head -n 1)
-         [ -z "$one" ] || timeout 10 docker ${{ kill: 'kill', stop: 'stop -t 1', rm: 'rm -f' }[fault.how]} "$one"`,
-      );
-  }
-}
-
-async function undo(lab: TestLab, fault: Fault): Promise<void> {
-  switch (fault.type) {
-    case 'freeze':
-      return signalUnit(lab, fault.machine, fault.unit, 'CONT');
-    case 'hold':
-      return shell(lab, fault.machine, `rm -f /run/lab/${fault.unit}.stop`);
-    case 'cut':
-      return lab.change('plug', fault.machine);
-    case 'off':
-      return lab.change('on', fault.machine);
-    case 'clock':
-      return setClock(lab, fault.machine, fault.unit, 0);
-    default:
-  }
-}
-
-/** Of Debian's package `faketime`. */
-const fakeTime = globSync('/usr/lib/*/faketime/libfaketime.so.1')[0];
-
-/** Gives programs a wall clock of their own that can be moved while they run, and starts them again with it. */
-export async function prepareClocks(lab: TestLab, machines: Readonly<Record<string, readonly Unit[]>>): Promise<void> {
-  if (fakeTime === undefined) throw new Error('the Debian package faketime is missing');
-  for (const [machine, units] of Object.entries(machines)) {
-    for (const unit of units) {
-      await setClock(lab, machine, unit, 0);
-      const file = `${diskOf(lab, machine)}/${unit}.env`;
-      const clock = `FAKETIME_TIMESTAMP_FILE=${clockFile(lab, machine, unit)} FAKETIME_NO_CACHE=1 DONT_FAKE_MONOTONIC=1`;
-      await writeFile(file, `export LD_PRELOAD=${fakeTime} ${clock}\n`);
-      await signalUnit(lab, machine, unit, 'KILL');
+      await endContainer(lab, fault.machine, fault.how);
+      return nothing;
+    case 'loss':
+      return losePackets(layout, fault.machine, fault.percent);
+    case 'narrow':
+      return narrow(layout, fault.machine);
+    case 'disk':
+      return slowDisk(lab, fault.machine, fault.unit);
+    case 'quorum': {
+      const undos = await Promise.all(fault.machines.map((machine) => hold(lab, machine, 'etcd').catch(() => nothing)));
+      return () => Promise.all(undos.map((undo) => undo().catch(() => {})));
     }
+    case 'leader': {
+      const machine = await leaderOf(target);
+      if (fault.how === 'cut') return cut(layout, lab, machine);
+      return fault.how === 'kill' ? kill(lab, machine, 'server') : freeze(lab, machine, 'server');
+    }
+    case 'registry':
+      return freezeRegistry(layout);
   }
 }
 
-async function setClock(lab: TestLab, machine: string, unit: Unit, byMs: number): Promise<void> {
-  const seconds = byMs / 1000;
-  await writeFile(clockFile(lab, machine, unit), `${seconds < 0 ? '' : '+'}${seconds}\n`);
+const nothing: Undo = async () => {};
+
+async function kill(lab: TestLab, machine: string, unit: Unit): Promise<Undo> {
+  await signalUnit(lab, machine, unit, 'KILL');
+  return nothing;
 }
 
-function clockFile(lab: TestLab, machine: string, unit: Unit): string {
-  return `${diskOf(lab, machine)}/${unit}.clock`;
+async function freeze(lab: TestLab, machine: string, unit: Unit): Promise<Undo> {
+  await signalUnit(lab, machine, unit, 'STOP');
+  return () => signalUnit(lab, machine, unit, 'CONT');
 }
 
-function diskOf(lab: TestLab, machine: string): string {
-  return `/var/lib/flotilla-lab/${lab.name}/${machine}`;
+async function hold(lab: TestLab, machine: string, unit: Unit): Promise<Undo> {
+  await shell(lab, machine, `touch /run/lab/${unit}.stop`);
+  await signalUnit(lab, machine, unit, 'KILL');
+  return () => shell(lab, machine, `rm -f /run/lab/${unit}.stop`);
+}
+
+async function cut(layout: LabLayout, lab: TestLab, name: string): Promise<Undo> {
+  const machine = await machineOf(lab, name);
+  await cutCable(layout, machine);
+  return () => plugCable(layout, machine);
+}
+
+async function endContainer(lab: TestLab, machine: string, how: 'kill' | 'stop' | 'rm'): Promise<void> {
+  const verb = { kill: 'kill', stop: 'stop -t 1', rm: 'rm -f' }[how];
+  const first = 'docker ps -q --filter label=flotilla.dev/managed | sort | head -n 1';
+  await shell(lab, machine, `one=$(${first}); [ -z "$one" ] || timeout 10 docker ${verb} "$one"`);
+}
+
+/** Where the bridge forwards, both ways; a machine's own rules are not touched. */
+async function losePackets(layout: LabLayout, machine: string, percent: number): Promise<Undo> {
+  const port = `p-${machine}`;
+  const dice = `numgen random mod 100 < ${percent} drop`;
+  const rules = [`iifname "${port}" ${dice}`, `oifname "${port}" ${dice}`];
+  const table = `chaos-${machine}`;
+  const chain = `chain loss {\n type filter hook forward priority 0;\n ${rules.join('\n ')}\n}`;
+  await inSwitch(
+    layout,
+    ['nft', '-f', '-'],
+    `table bridge ${table}\ndelete table bridge ${table}\ntable bridge ${table} {\n${chain}\n}\n`,
+  );
+  return () => inSwitch(layout, ['nft', 'delete', 'table', 'bridge', table]);
+}
+
+async function narrow(layout: LabLayout, machine: string): Promise<Undo> {
+  const line = ['tbf', 'rate', '1mbit', 'burst', '16kb', 'latency', '500ms'];
+  await inSwitch(layout, ['tc', 'qdisc', 'replace', 'dev', `p-${machine}`, 'root', ...line]);
+  // The port goes with the power, and its line with it.
+  return () => inSwitch(layout, ['tc', 'qdisc', 'del', 'dev', `p-${machine}`, 'root']).catch(() => {});
+}
+
+/** In a control group of its own, for as long as the process lives. */
+async function slowDisk(lab: TestLab, machine: string, unit: Unit): Promise<Undo> {
+  const { cgroup, directory } = await machineOf(lab, machine);
+  const group = `/sys/fs/cgroup/blkio/${cgroup}/slow-${unit}`;
+  const limit = (writes: number) =>
+    `for disk in $(stat -c %Hd:%Ld ${directory}); do echo "$disk ${writes}" > ${group}/blkio.throttle.write_iops_device; done`;
+  await shell(
+    lab,
+    machine,
+    `mkdir -p ${group} && ${limit(20)} && pid=$(cat /run/lab/${unit}.pid) && echo "$pid" > ${group}/cgroup.procs`,
+  );
+  return () => shell(lab, machine, limit(0));
+}
+
+/** It belongs to no machine, and nobody would start it again: it is stopped, not ended. */
+async function freezeRegistry(layout: LabLayout): Promise<Undo> {
+  const signal = async (name: 'SIGSTOP' | 'SIGCONT') => {
+    for (const { pid } of await processesIn(layout.switch.namespace)) {
+      if ((await readFile(`/proc/${pid}/comm`, 'utf8')).trim() === 'docker-registry') process.kill(pid, name);
+    }
+  };
+  await signal('SIGSTOP');
+  return () => signal('SIGCONT');
+}
+
+async function inSwitch(layout: LabLayout, argv: readonly string[], stdin?: string): Promise<void> {
+  await exec(['nsenter', `--net=/run/netns/${layout.switch.namespace}`, ...argv], stdin === undefined ? {} : { stdin });
 }
 
 /** A unit that is between its end and its next start needs no signal. */
-function signalUnit(lab: TestLab, machine: string, unit: string, signal: 'KILL' | 'STOP' | 'CONT'): Promise<void> {
+export function signalUnit(
+  lab: TestLab,
+  machine: string,
+  unit: string,
+  signal: 'KILL' | 'STOP' | 'CONT',
+): Promise<void> {
   return shell(lab, machine, `pid=$(cat /run/lab/${unit}.pid 2>/dev/null) || exit 0; kill -${signal} "$pid" || :`);
 }
 
 async function shell(lab: TestLab, machine: string, script: string): Promise<void> {
-  await lab.exec(machine, ['sh', '-c', script], { timeoutMs: 20_000 });
+  await shellOn(await machineOf(lab, machine), script, { timeoutMs: 15_000 });
 }

@@ -3,11 +3,19 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { HttpClient } from '../../src/client/http-client.ts';
 import { ApiError, isApiError } from '../../src/resources/api-error.ts';
-import { type ConfigMap, configMaps, type Deployment, deployments } from '../../src/resources/kinds.ts';
+import {
+  type ConfigMap,
+  configMaps,
+  deployments,
+  type Pod,
+  pods,
+  services,
+  stacks,
+} from '../../src/resources/kinds.ts';
+import { labels } from '../../src/resources/names.ts';
 import { Acknowledged } from './acknowledged.ts';
 import type { Random } from './random.ts';
-
-export const namespace = 'default';
+import { keeper, namespace, serviceFor, shop, sleeper } from './workload-objects.ts';
 
 export interface WorkloadOptions {
   /** One for each server: which one is asked is chosen anew for each request. */
@@ -21,6 +29,8 @@ export interface Workload {
   readonly history: Acknowledged;
   /** Reads that were older than something acknowledged before they began. */
   readonly staleReads: string[];
+  /** Uids of pods whose deletion was acknowledged. */
+  readonly deletedPods: ReadonlyMap<string, string>;
   /** Resolves when nothing is under way any more. */
   stop(): Promise<void>;
 }
@@ -29,6 +39,7 @@ export function startWorkload(options: WorkloadOptions): Workload {
   const { random } = options;
   const history = new Acknowledged();
   const staleReads: string[] = [];
+  const deletedPods = new Map<string, string>();
   const counted = new Map<string, number>();
   const stopping = new AbortController();
   const client = (): HttpClient => random.pick(options.clients);
@@ -48,13 +59,7 @@ export function startWorkload(options: WorkloadOptions): Workload {
   }
 
   async function count(name: string): Promise<void> {
-    const key = `configmap/${name}`;
-    const found = await client()
-      .get(configMaps, { namespace, name })
-      .catch((error) => {
-        if (isApiError(error, 'NotFound')) return undefined;
-        throw error;
-      });
+    const found = await orUndefined(client().get(configMaps, { namespace, name }));
     const value = Number(found?.data?.value ?? 0) + 1;
     const object: ConfigMap = {
       apiVersion: 'v1',
@@ -62,7 +67,7 @@ export function startWorkload(options: WorkloadOptions): Workload {
       metadata: { ...found?.metadata, namespace, name },
       data: { value: String(value) },
     };
-    const isDone = await write(key, String(value), () =>
+    const isDone = await write(`configmap/${name}`, String(value), () =>
       found ? client().update(configMaps, object) : client().create(configMaps, object),
     );
     if (isDone) counted.set(name, value);
@@ -90,18 +95,24 @@ export function startWorkload(options: WorkloadOptions): Workload {
     if (made % 2 === 0) await write(key, undefined, () => client().delete(configMaps, { namespace, name }));
   }
 
+  /** A Deployment that is taken away again, as `kubectl delete` does it; its pods go with it. */
+  async function makeAndRemoveDeployment(): Promise<void> {
+    const name = `brief-${++made}`;
+    const key = `deployment/${name}`;
+    if (!(await write(key, '1', () => client().create(deployments, sleeper(name, 1))))) return;
+    await delay(random.between(0, 4000));
+    const propagationPolicy = random.pick(['Background', 'Foreground'] as const);
+    const remove = () => orUndefined(client().delete(deployments, { namespace, name }, { propagationPolicy }));
+    for (let attempt = 1; attempt <= 3; attempt++) if (await write(key, undefined, remove)) return;
+  }
+
   async function change(name: string): Promise<void> {
     const key = `deployment/${name}`;
-    const found = await client()
-      .get(deployments, { namespace, name })
-      .catch((error) => {
-        if (isApiError(error, 'NotFound')) return undefined;
-        throw error;
-      });
     const replicas = random.between(0, options.maxReplicas);
+    const found = await orUndefined(client().get(deployments, { namespace, name }));
     if (!found) {
-      const object = sleeper(name, replicas);
-      await write(key, String(replicas), () => client().create(deployments, object));
+      await write(`service/${name}`, name, () => client().create(services, serviceFor(name)));
+      await write(key, String(replicas), () => client().create(deployments, sleeper(name, replicas)));
       return;
     }
     const wanted = structuredClone(found);
@@ -111,6 +122,24 @@ export function startWorkload(options: WorkloadOptions): Workload {
       if (container) container.env = [{ name: 'ROUND', value: String(random.between(1, 1000)) }];
     }
     await write(key, String(replicas), () => client().update(deployments, wanted));
+  }
+
+  async function changeStack(name: string): Promise<void> {
+    const fronts = random.between(0, options.maxReplicas);
+    const found = await orUndefined(client().get(stacks, { namespace, name }));
+    const wanted = found ? { ...found, spec: shop(name, fronts).spec } : shop(name, fronts);
+    await write(`stack/${name}`, String(fronts), () =>
+      found ? client().update(stacks, wanted) : client().create(stacks, wanted),
+    );
+  }
+
+  async function deletePod(): Promise<void> {
+    const found = (await client().list(pods, { namespace })).items.filter(mayBeDeleted);
+    if (found.length === 0) return;
+    const { uid = '', name } = random.pick(found).metadata;
+    const isForced = random.next() < 0.3;
+    await client().delete(pods, { namespace, name }, { uid, ...(isForced ? { gracePeriodSeconds: 0 } : {}) });
+    deletedPods.set(uid, name);
   }
 
   const repeat = async (everyMs: number, act: () => Promise<void>): Promise<void> => {
@@ -125,11 +154,15 @@ export function startWorkload(options: WorkloadOptions): Workload {
       repeat(70, () => read(name)),
     ]),
     repeat(300, makeAndRemove),
+    repeat(2000, makeAndRemoveDeployment),
+    repeat(2500, deletePod),
+    repeat(5000, () => changeStack('shop')),
     ...Array.from({ length: options.deployments }, (_, index) => repeat(3000, () => change(`sleeper-${index + 1}`))),
   ];
   return {
     history,
     staleReads,
+    deletedPods,
     stop: async () => {
       stopping.abort();
       await Promise.all(running);
@@ -137,35 +170,36 @@ export function startWorkload(options: WorkloadOptions): Workload {
   };
 }
 
-function sleeper(name: string, replicas: number): Deployment {
-  return {
-    apiVersion: 'apps/v1',
-    kind: 'Deployment',
-    metadata: { namespace, name },
-    spec: {
-      replicas,
-      selector: { matchLabels: { app: name } },
-      template: {
-        metadata: { labels: { app: name } },
-        spec: {
-          terminationGracePeriodSeconds: 1,
-          containers: [
-            { name: 'main', image: 'busybox', command: ['sh', '-c', 'trap "exit 0" TERM; while :; do sleep 1; done'] },
-          ],
-        },
-      },
-    },
-  };
+/** The one with a volume has no other node to go to while its own is not used. */
+function mayBeDeleted({ metadata }: Pod): boolean {
+  return metadata.deletionTimestamp === undefined && metadata.labels?.[labels.service] !== keeper.service;
+}
+
+async function orUndefined<T>(found: Promise<T>): Promise<T | undefined> {
+  try {
+    return await found;
+  } catch (error) {
+    if (isApiError(error, 'NotFound')) return undefined;
+    throw error;
+  }
 }
 
 /** What is there at the end, in the form that the history has. */
 export async function readBack(client: HttpClient, key: string): Promise<string | undefined> {
   const [kind = '', name = ''] = key.split('/');
-  try {
-    if (kind === 'deployment') return String((await client.get(deployments, { namespace, name })).spec.replicas);
-    return (await client.get(configMaps, { namespace, name })).data?.value;
-  } catch (error) {
-    if (isApiError(error, 'NotFound')) return undefined;
-    throw error;
+  const ref = { namespace, name };
+  switch (kind) {
+    case 'deployment': {
+      const found = await orUndefined(client.get(deployments, ref));
+      return found && String(found.spec.replicas);
+    }
+    case 'stack': {
+      const found = await orUndefined(client.get(stacks, ref));
+      return found && String(found.spec.services.front?.instances);
+    }
+    case 'service':
+      return (await orUndefined(client.get(services, ref)))?.metadata.name;
+    default:
+      return (await orUndefined(client.get(configMaps, ref)))?.data?.value;
   }
 }
