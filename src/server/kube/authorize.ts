@@ -1,7 +1,9 @@
 import { ApiError } from '../../resources/api-error.ts';
 import type { Kind } from '../../resources/kind.ts';
+import { nodesGroup } from '../../resources/names.ts';
 import type { ApiObject } from '../../resources/object.ts';
 import { escalationProblem } from '../auth/rbac/escalation.ts';
+import type { WatchCache } from '../cache/watch-cache.ts';
 import { forbidden } from '../registry/api-errors.ts';
 import type { Call } from '../registry/call.ts';
 import type { Attributes, Authorizer, RequestContext } from '../request.ts';
@@ -55,6 +57,22 @@ function verbOf(route: ObjectRoute, method: string, isWatch: boolean): Attribute
 export function requireAllowed(authorizer: Authorizer, context: RequestContext, attributes: Attributes): void {
   const decision = authorizer.authorize(context.user, attributes);
   if (!decision.allowed) throw forbidden(attributes.kind, attributes.name, decision.reason);
+}
+
+/**
+ * The same, before anything is known of the object. What a node may do follows from its pods: one that this server has not
+ * heard of yet is asked of the store first, for a node takes a refusal as the end of the matter.
+ */
+export async function requireAllowedFirst(
+  authorizer: Authorizer,
+  cache: Pick<WatchCache, 'fresh'>,
+  context: RequestContext,
+  attributes: Attributes,
+): Promise<void> {
+  if (context.user.groups.includes(nodesGroup) && !authorizer.authorize(context.user, attributes).allowed) {
+    await cache.fresh();
+  }
+  requireAllowed(authorizer, context, attributes);
 }
 
 /** For reading what is no object. Throws ApiError 403. */

@@ -10,7 +10,7 @@ import type { Call } from '../registry/call.ts';
 import type { Ref, Registry } from '../registry/registry.ts';
 import type { Attributes, Authorizer, PodStreams } from '../request.ts';
 import { applyOne, isApplyRequest } from './apply-one.ts';
-import { admission, type ObjectRoute, requireAllowed } from './authorize.ts';
+import { admission, type ObjectRoute, requireAllowed, requireAllowedFirst } from './authorize.ts';
 import { deleteMany } from './delete-many.ts';
 import { evictOne } from './evict-one.ts';
 import { type Exchange, sendJson, sendText } from './exchange.ts';
@@ -37,7 +37,7 @@ export async function handleObjects(
   attributes: Attributes,
 ): Promise<void> {
   const { kind, namespace } = route;
-  requireAllowed(dependencies.authorizer, exchange.context, attributes);
+  await requireAllowedFirst(dependencies.authorizer, dependencies.cache, exchange.context, attributes);
   if (!route.kind.verbs.includes(attributes.verb) && !attributes.subresource) throw methodNotAllowed();
   const write = writeOf(exchange, dependencies, route, attributes);
   if (route.type === 'object') {
