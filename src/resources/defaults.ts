@@ -1,4 +1,4 @@
-import { isObject } from './json.ts';
+import { cloneJson, isObject } from './json.ts';
 import { hasSubresource, type Kind } from './kind.ts';
 import type { ApiObject } from './object.ts';
 import { type FieldType, type JsonObject, type Message, messageHasDefaults } from './schema.ts';
@@ -24,7 +24,7 @@ export function defaultMessage(type: Message, object: JsonObject): void {
   for (const one of type.withDefaults) {
     let value = object[one.name];
     if (value === undefined && one.default !== undefined) {
-      value = typeof one.default === 'object' ? structuredClone(one.default) : one.default;
+      value = cloneJson(one.default);
       object[one.name] = value;
     } else if (value === '' && typeof one.default === 'string') {
       // Go does not tell an empty string from an absent one.

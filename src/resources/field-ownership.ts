@@ -220,7 +220,7 @@ function owned(object: ApiObject | undefined): object | undefined {
   return { ...object, metadata };
 }
 
-const serversFields = [
+const serversFields: ReadonlySet<string> = new Set([
   'name',
   'namespace',
   'uid',
@@ -231,13 +231,18 @@ const serversFields = [
   'managedFields',
   'deletionTimestamp',
   'deletionGracePeriodSeconds',
-].map((name) => `f:${name}`);
+]);
+
+/** Of metadata. */
+export function isServersField(name: string): boolean {
+  return serversFields.has(name);
+}
 
 /** Nobody owns what the server decides, and what identifies the object. */
 function withoutServers(set: FieldSet): FieldSet {
   const metadata = set.children.get('f:metadata');
   if (!metadata) return set;
-  const inner = new Map([...metadata.children].filter(([element]) => !serversFields.includes(element)));
+  const inner = new Map([...metadata.children].filter(([element]) => !isServersField(element.slice(2))));
   const children = new Map(set.children);
   if (inner.size === 0) children.delete('f:metadata');
   else children.set('f:metadata', { isMember: false, children: inner });

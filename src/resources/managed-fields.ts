@@ -1,5 +1,6 @@
 import type { ManagedFieldsEntry } from 'kubernetes-types/meta/v1.js';
 import { type FieldSet, isEmptySet, parseFieldSet, renderFieldSet } from './field-set.ts';
+import type { JsonObject } from './schema.ts';
 
 /** The same fields have been written by this one last. Appliers are told apart by name, others by version too. */
 export interface ManagerKey {
@@ -54,7 +55,9 @@ function parsed(tree: object): FieldSet | undefined {
 /** Appliers first, then by time. Undefined when nobody owns anything: the field is absent then. */
 export function renderManagedFields(managers: readonly Manager[]): ManagedFieldsEntry[] | undefined {
   const owners = managers.filter((one) => !isEmptySet(one.fields)).sort(byOperationAndTime);
-  return owners.length === 0 ? undefined : owners.map((one) => one.entry ?? renderEntry(one));
+  return owners.length === 0
+    ? undefined
+    : owners.map((one) => one.entry ?? renderEntry(one, one.time, renderFieldSet(one.fields)));
 }
 
 function byOperationAndTime(left: Manager, right: Manager): number {
@@ -65,17 +68,21 @@ function byOperationAndTime(left: Manager, right: Manager): number {
   return 0;
 }
 
-function renderEntry({ name, operation, apiVersion, subresource, time, fields }: Manager): ManagedFieldsEntry {
-  const entry: ManagedFieldsEntry = {
+/** `fields` is FieldsV1. */
+export function renderEntry(
+  { name, operation, apiVersion, subresource }: ManagerKey,
+  time: string | undefined,
+  fields: JsonObject,
+): ManagedFieldsEntry {
+  return {
     manager: name,
     operation,
     apiVersion,
     ...(time === undefined ? {} : { time: time as unknown as NonNullable<ManagedFieldsEntry['time']> }),
     fieldsType: 'FieldsV1',
-    fieldsV1: renderFieldSet(fields) as NonNullable<ManagedFieldsEntry['fieldsV1']>,
+    fieldsV1: fields as NonNullable<ManagedFieldsEntry['fieldsV1']>,
     ...(subresource === '' ? {} : { subresource }),
   };
-  return entry;
 }
 
 /** `[]` or `[{}]`: whoever writes that wants the owners forgotten. */

@@ -24,6 +24,9 @@ export interface AuditLog extends AuditSink {
 /** So long the file stays open: opening it for every few lines costs more than writing them, and somebody may move it away. */
 const openMs = 1_000;
 
+/** Lines of so long are written together: under load a write for each costs more than the lines themselves. */
+const gatherMs = 5;
+
 /** What may wait for the disk. Beyond it the server waits, too: no record is ever dropped. */
 const maxQueuedBytes = 4_194_304;
 
@@ -44,7 +47,8 @@ export async function openAuditLog(options: AuditLogOptions): Promise<AuditLog> 
   const append = async (text: string) => {
     if (opened && clock.monotonicMs() >= opened.untilMs) await close();
     opened ??= { handle: await open(file, 'a', 0o600), untilMs: clock.monotonicMs() + openMs };
-    await opened.handle.appendFile(text);
+    let bytes = Buffer.from(text);
+    while (bytes.length > 0) bytes = bytes.subarray((await opened.handle.write(bytes)).bytesWritten);
   };
 
   const take = (): string => {
@@ -55,22 +59,25 @@ export async function openAuditLog(options: AuditLogOptions): Promise<AuditLog> 
     return text;
   };
   const flush = async () => {
-    while (queue.length > 0) {
-      try {
-        if (fileBytes >= rotateBytes) {
-          await close();
-          await rotate(file, keep);
-          fileBytes = 0;
-        }
-        await append(take());
-      } catch (error) {
-        log.error('cannot write the audit log', { file, error });
-        await close().catch(() => {}); // the next line opens it anew
-        return;
+    try {
+      if (fileBytes >= rotateBytes) {
+        await close();
+        await rotate(file, keep);
+        fileBytes = 0;
       }
+      await append(take());
+    } catch (error) {
+      log.error('cannot write the audit log', { file, error });
+      await close().catch(() => {}); // the next line opens it anew
     }
   };
+  let gathering: NodeJS.Timeout | undefined;
   const start = () => {
+    gathering ??= setTimeout(flushNow, gatherMs);
+  };
+  const flushNow = () => {
+    clearTimeout(gathering);
+    gathering = undefined;
     flushing ??= flush().finally(() => {
       flushing = undefined;
       if (queue.length > 0) start();
@@ -90,7 +97,11 @@ export async function openAuditLog(options: AuditLogOptions): Promise<AuditLog> 
       }
     },
     stop: async () => {
-      while (flushing) await flushing;
+      while (flushing || queue.length > 0) {
+        flushNow();
+        await flushing;
+      }
+      clearTimeout(gathering);
       await close();
     },
   };

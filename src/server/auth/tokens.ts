@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import type { Token } from '../../resources/kinds.ts';
 import { adminGroup, defaultGrid } from '../../resources/names.ts';
 import { isSameText } from '../../tunnel/server-identity.ts';
@@ -44,8 +44,8 @@ export type TokenCheck = { readonly user: User } | { readonly refused: string };
 
 /** `stored` is the Token object of that name, if there is one; revoking is deleting it. */
 export function checkToken(parsed: ParsedToken, stored: Token | undefined, wallMs: number): TokenCheck {
-  const hash = stored?.status?.secretHash;
-  const isRight = isSameText(hashOf(parsed.secret), hash ?? '0'.repeat(64));
+  const secretHash = stored?.status?.secretHash;
+  const isRight = isSameText(hashOf(parsed.secret), secretHash ?? '0'.repeat(64));
   if (!stored || !isRight || stored.spec.type !== parsed.type || stored.metadata.deletionTimestamp) {
     return { refused: `token "${parsed.id}" is unknown or was revoked` };
   }
@@ -69,5 +69,5 @@ function userOf(parsed: ParsedToken, grid: string | undefined): User {
 }
 
 function hashOf(secret: string): string {
-  return createHash('sha256').update(secret).digest('hex');
+  return hash('sha256', secret);
 }

@@ -78,7 +78,7 @@ const http1 = {
 /** HTTPS with HTTP/2 and HTTP/1.1. Client certificates are asked for, and judged by who authenticates. */
 export async function startListener(options: ListenerOptions): Promise<Listener> {
   /** Ends watches at once, everything else after a while. */
-  const stopping = { long: new AbortController(), short: new AbortController() };
+  const stopping = { long: new Lifetimes(), short: new Lifetimes() };
   const sockets = new Set<TLSSocket>();
   const sessions = new Set<ServerHttp2Session>();
   const running = new Set<Promise<void>>();
@@ -118,7 +118,7 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
     watchOver(session);
   });
   server.on('request', (request: Http2ServerRequest, response: Http2ServerResponse) => {
-    const { signal, end } = lifetime((isLong(request.url) ? stopping.long : stopping.short).signal);
+    const { signal, end } = (isLong(request.url) ? stopping.long : stopping.short).begin();
     response.on('close', end);
     response.on('error', () => {});
     const incoming = describe(request, request.socket as TLSSocket, signal);
@@ -137,7 +137,7 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
     setTimeout(() => socket.destroy(), flushGraceMs).unref();
   });
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    const { signal, end } = lifetime(stopping.long.signal);
+    const { signal, end } = stopping.long.begin();
     socket.once('close', end);
     socket.on('error', () => {});
     track(options.onUpgrade(describe(request, request.socket as TLSSocket, signal), request, socket, head));
@@ -160,7 +160,7 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
 }
 
 interface Running {
-  readonly stopping: { readonly long: AbortController; readonly short: AbortController };
+  readonly stopping: { readonly long: Lifetimes; readonly short: Lifetimes };
   readonly sockets: Set<TLSSocket>;
   readonly sessions: Set<ServerHttp2Session>;
   readonly running: Set<Promise<void>>;
@@ -225,17 +225,26 @@ function tooLargeHeaders(): ApiError {
 
 const clientGone = new Error('the client went away');
 
-/** A signal of its own for each request: one listener on the server's that is taken off again. */
-function lifetime(stopping: AbortSignal): { signal: AbortSignal; end: () => void } {
-  const abort = new AbortController();
-  const onStop = () => abort.abort(stopping.reason);
-  if (stopping.aborted) onStop();
-  stopping.addEventListener('abort', onStop, { once: true });
-  return {
-    signal: abort.signal,
-    end: () => {
-      stopping.removeEventListener('abort', onStop);
-      abort.abort(clientGone);
-    },
-  };
+/** A signal of its own for each request: aborted with the client's connection, or for all of them at once. */
+class Lifetimes {
+  readonly #running = new Set<AbortController>();
+  #ended: Error | undefined;
+
+  begin(): { signal: AbortSignal; end: () => void } {
+    const one = new AbortController();
+    if (this.#ended) one.abort(this.#ended);
+    else this.#running.add(one);
+    const end = () => {
+      this.#running.delete(one);
+      one.abort(clientGone);
+    };
+    return { signal: one.signal, end };
+  }
+
+  /** Those to come are aborted from the start. */
+  abort(why: Error): void {
+    this.#ended = why;
+    for (const one of this.#running) one.abort(why);
+    this.#running.clear();
+  }
 }

@@ -1,5 +1,6 @@
 import type { ManagedFieldsEntry } from 'kubernetes-types/meta/v1.js';
 import { formatTime } from '../../resources/conditions.ts';
+import { ownersOfCreated } from '../../resources/created-owners.ts';
 import { ownersAfterUpdate, type Write } from '../../resources/field-ownership.ts';
 import { apiVersionOf, type Kind } from '../../resources/kind.ts';
 import type { ApiObject } from '../../resources/object.ts';
@@ -30,7 +31,9 @@ export function ownersOfNew(
   sent: readonly ManagedFieldsEntry[] | undefined,
 ): ManagedFieldsEntry[] | undefined {
   if (call.fieldManager === undefined) return undefined;
-  return ownersAfterUpdate(writeOf(context, call, kind, undefined, 'Update'), undefined, object, sent);
+  const write = writeOf(context, call, kind, undefined, 'Update');
+  const owners = sent === undefined ? ownersOfCreated(write, object) : 'unusual';
+  return owners === 'unusual' ? ownersAfterUpdate(write, undefined, object, sent) : owners;
 }
 
 export interface OwnedChange {
