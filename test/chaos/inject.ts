@@ -21,25 +21,29 @@ export interface Target {
 
 type Undo = () => Promise<unknown>;
 
+/** A fault that cannot be begun by then is left out; what was done must be undone, also on a machine that is busy. */
+const beginWithinMs = 5_000;
+const undoWithinMs = 30_000;
+
 /** Does one fault and undoes it when its time is over. Never throws: what failed is in the answer. */
 export async function injectFault(target: Target, fault: Fault): Promise<string | undefined> {
-  const begun = await persist(() => begin(target, fault));
+  const begun = await persist(() => begin(target, fault), beginWithinMs);
   if (typeof begun === 'string') return `not done: ${begun}`;
   if (begun === undefined || !('forMs' in fault)) return undefined;
   await delay(fault.forMs);
-  const left = await persist(begun);
+  const left = await persist(begun, undoWithinMs);
   return typeof left === 'string' ? `not undone: ${left}` : undefined;
 }
 
 /** Gives what failed for good. A machine that another fault has switched off needs nothing. */
-async function persist<T>(act: () => Promise<T>): Promise<T | string | undefined> {
-  for (let attempt = 1; ; attempt++) {
+async function persist<T>(act: () => Promise<T>, withinMs: number): Promise<T | string | undefined> {
+  for (const endMs = performance.now() + withinMs; ; ) {
     try {
       return await act();
     } catch (error) {
       const failure = String(error);
       if (/ is (off|on already)/.test(failure)) return undefined; // as another fault left it
-      if (attempt === 20) return failure;
+      if (performance.now() > endMs) return failure;
       await delay(250);
     }
   }

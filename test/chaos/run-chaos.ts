@@ -62,7 +62,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     ...{ durationMs, hosts, servers, withEtcd: servers.length > 1, withClock: true },
     meanGapMs: options.meanGapMs ?? 2500,
   });
-  const workload = startWorkload({ clients, random: createRandom(seed + 1), deployments: 4, maxReplicas: 6 });
+  const workload = startWorkload({ clients, random: createRandom(seed + 1), deployments: 3, maxReplicas: 5 });
   const observer = startObserver(lab, clients, createRandom(seed + 2));
   const violations: string[] = [];
   try {

@@ -154,7 +154,7 @@ export function startWorkload(options: WorkloadOptions): Workload {
       repeat(70, () => read(name)),
     ]),
     repeat(300, makeAndRemove),
-    repeat(2000, makeAndRemoveDeployment),
+    repeat(4000, makeAndRemoveDeployment),
     repeat(2500, deletePod),
     repeat(5000, () => changeStack('shop')),
     ...Array.from({ length: options.deployments }, (_, index) => repeat(3000, () => change(`sleeper-${index + 1}`))),
