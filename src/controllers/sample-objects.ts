@@ -15,6 +15,8 @@ export interface SamplePod {
   /** Was lost, and counts again. */
   readonly isReturned?: boolean;
   readonly isTerminating?: boolean;
+  /** The scheduler has tried and found no node. */
+  readonly isUnschedulable?: boolean;
   readonly phase?: string;
   readonly ageSeconds?: number;
   readonly labels?: Record<string, string>;
@@ -27,6 +29,7 @@ export function samplePod(given: SamplePod): Pod {
     ...(given.isReady === undefined
       ? []
       : [{ type: 'Ready', status: given.isReady ? 'True' : 'False', lastTransitionTime: time }]),
+    ...(given.isUnschedulable ? [{ type: 'PodScheduled', status: 'False', lastTransitionTime: time }] : []),
     ...(given.isLost || given.isReturned
       ? [{ type: podConditions.nodeLost, status: given.isLost ? 'True' : 'False', lastTransitionTime: time }]
       : []),

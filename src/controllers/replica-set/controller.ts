@@ -71,6 +71,7 @@ export function startReplicaSetController(context: ControllerContext): RunningCo
     const failure = await doAll(plan.steps, (step) => apply(replicaSet, step, signal));
     const refusal = refusalOf(failure);
     if (refusal !== undefined) events.record(replicaSet, 'Warning', 'FailedCreate', `Error creating: ${refusal}`);
+    if (plan.held !== undefined) events.record(replicaSet, 'Warning', 'TooManyUnplaced', plan.held);
     const status = withRefusal(plan.status, refusal, clock.wallMs());
     if (!isSame(status, replicaSet.status)) {
       await writer.updateStatus(replicaSets, { ...replicaSet, status }, signal);

@@ -5,7 +5,7 @@ import type { Pod } from '../../resources/kinds.ts';
 import { isActive } from '../pod-facts.ts';
 import { podName } from '../pod-name.ts';
 import { sampleNowMs, samplePod, sampleReplicaSet } from '../sample-objects.ts';
-import { planReplicaSet, type ReplicaSetObservation, rankForDeletion } from './plan.ts';
+import { burst, maxUnplaced, planReplicaSet, type ReplicaSetObservation, rankForDeletion } from './plan.ts';
 
 const owned = { ownerUid: 'rs-1' };
 
@@ -55,6 +55,21 @@ describe('replica set plan', () => {
   it('takes in a matching pod that belongs to nobody', () => {
     const orphans = [samplePod({ name: 'mine', isReady: true })];
     assert.deepEqual(types(observe(1, [], { orphans })), ['adoptPod']);
+  });
+
+  it('makes no more pods than may wait for a node, however many are asked for', () => {
+    const unplaced = (count: number) =>
+      Array.from({ length: count }, (_, at) => samplePod({ name: `u${at}`, ...owned, isUnschedulable: at === 0 }));
+    const placed = samplePod({ name: 'p', ...owned, nodeName: 'h1', isReady: true });
+    const plan = (pods: readonly Pod[]) => planReplicaSet(observe(2_147_483_647, [...pods, placed]));
+    assert.equal(plan([]).steps.length, burst);
+    assert.equal(plan(unplaced(maxUnplaced - 3)).steps.length, 3);
+    assert.equal(plan(unplaced(maxUnplaced - 3)).held, undefined);
+    assert.deepEqual(plan(unplaced(maxUnplaced)).steps, []);
+    assert.match(plan(unplaced(maxUnplaced)).held ?? '', /^500 of its pods wait for a node; no more are made until/);
+    assert.equal(planReplicaSet(observe(maxUnplaced, unplaced(maxUnplaced))).held, undefined, 'nothing is missing');
+    const notTried = unplaced(maxUnplaced).slice(1);
+    assert.equal(plan([...notTried, samplePod({ name: 'last', ...owned })]).held, undefined, 'its turn will come');
   });
 
   it('names pods after its uid and their ordinal', () => {

@@ -40,10 +40,14 @@ export interface ReplicaSetPlan {
   readonly status: NonNullable<ReplicaSet['status']>;
   /** Time alone will change the answer (minReadySeconds, back-off after failed pods). */
   readonly againAfterMs?: number;
+  /** Why pods are missing and none is made, for people; a pod that is placed changes it. */
+  readonly held?: string;
 }
 
 /** Most pods created or deleted by one reconcile; the rest follows in the next, so that nobody else starves. */
 export const burst = 250;
+/** Pods of one replica set that may wait for a node: more of them would help nobody, and fill the store. */
+export const maxUnplaced = 500;
 /** Finished pods kept to look at; older ones go. */
 const finishedKept = 5;
 
@@ -61,7 +65,9 @@ export function planReplicaSet(observed: ReplicaSetObservation): ReplicaSetPlan 
   ];
   const missing = (replicaSet.spec.replicas ?? 1) - active.length;
   const waitMs = missing > 0 ? failureBackoffMs(mine, nowMs) : 0;
-  if (missing > 0 && waitMs === 0) steps.push(...creations(observed, Math.min(missing, burst), lossOf(mine)));
+  const unplaced = active.filter((pod) => !pod.spec.nodeName);
+  const room = Math.max(0, Math.min(burst, maxUnplaced - unplaced.length));
+  if (missing > 0 && waitMs === 0) steps.push(...creations(observed, Math.min(missing, room), lossOf(mine)));
   if (missing < 0) steps.push(...deletions(active, Math.min(-missing, burst), nowMs));
   if (replicaSet.spec.replicas === 0) {
     const lost = mine.filter((pod) => isPodLost(pod) && !observed.isBeingDeleted(pod));
@@ -69,7 +75,20 @@ export function planReplicaSet(observed: ReplicaSetObservation): ReplicaSetPlan 
   }
   const { status, availableAfterMs } = statusOf(observed, mine);
   const times = [waitMs, availableAfterMs].filter((ms) => ms > 0);
-  return { steps, status, ...(times.length > 0 ? { againAfterMs: Math.min(...times) } : {}) };
+  const held = missing > 0 && room === 0 ? whyHeld(unplaced) : undefined;
+  return {
+    steps,
+    status,
+    ...(times.length > 0 ? { againAfterMs: Math.min(...times) } : {}),
+    ...(held === undefined ? {} : { held }),
+  };
+}
+
+/** Undefined while the scheduler has merely not come to them. The sentence has no counts: told again, it is the same one. */
+function whyHeld(unplaced: readonly Pod[]): string | undefined {
+  const stuck = unplaced.find((pod) => podCondition(pod, 'PodScheduled')?.status === 'False');
+  if (!stuck) return undefined;
+  return `${maxUnplaced} of its pods wait for a node; no more are made until some are placed: add nodes, or ask for fewer replicas`;
 }
 
 /** `2 of its pods are on nodes that are lost: h1` */
