@@ -126,7 +126,7 @@ describe('what goes wrong is said', { timeout: 280_000 }, () => {
         return ended.stderr;
       };
       assert.match(await apply(pod({ nodeNam: 'h1' })), /strict decoding error: unknown field "spec\.nodeNam"/);
-      assert.match(await apply(pod({ hostIPC: true })), /spec\.hostIPC.*not supported/i);
+      assert.match(await apply(pod({ priorityClassName: 'high' })), /spec\.priorityClassName.*not supported/i);
       assert.match(await apply(pod({ terminationGracePeriodSeconds: 'x' })), /terminationGracePeriodSeconds/);
       assert.match(
         await apply(JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'Not_A_Name' } })),
