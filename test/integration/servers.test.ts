@@ -37,6 +37,8 @@ else {
     let servers: ServerProcesses;
     let admin: HttpClient;
     const alive: { stop(): Promise<void> }[] = [];
+    /** Each list of servers that an agent was told. */
+    const told: (readonly string[])[] = [];
 
     before(async () => {
       etcd = await startEtcdCluster({ tls: true });
@@ -51,7 +53,7 @@ else {
         ],
       });
       admin = servers.client(all);
-      for (const name of ['n1', 'n2']) alive.push(await joinNode(admin, servers, name));
+      for (const name of ['n1', 'n2']) alive.push(await joinNode(admin, servers, name, (list) => told.push(list)));
     });
     after(async () => {
       await Promise.all(alive.map((one) => one.stop()));
@@ -186,6 +188,11 @@ else {
       assert.ok(items.length > 100, `${items.length} pods`);
     });
 
+    it('agents are told of all servers or of none, also by one that has just started', () => {
+      assert.ok(told.length > 0);
+      for (const list of told) assert.deepEqual([...list].sort(), [...servers.urls].sort());
+    });
+
     it('the history knows no binder but the leader of its time, and no pod that was placed twice', async () => {
       const history = await readBinderHistory(etcd.endpoints, servers.identityDirectory, etcd.tls);
       assert.deepEqual(foreignBindings(history), []);
@@ -270,7 +277,12 @@ function node(name: string): Node {
 }
 
 /** A node with room for everything, whose agent does nothing but say to all servers that it lives. */
-async function joinNode(admin: HttpClient, servers: ServerProcesses, name: string): Promise<{ stop(): Promise<void> }> {
+async function joinNode(
+  admin: HttpClient,
+  servers: ServerProcesses,
+  name: string,
+  onServers: (servers: readonly string[]) => void,
+): Promise<{ stop(): Promise<void> }> {
   const token: Token = {
     apiVersion: 'flotilla.dev/v1alpha1',
     kind: 'Token',
@@ -290,6 +302,7 @@ async function joinNode(admin: HttpClient, servers: ServerProcesses, name: strin
     servers: servers.urls,
     credentials: () => ({ certificate, caCertificate, key }),
     agentVersion: 'test',
+    onServers,
     log: silentLogger,
   });
 }
