@@ -89,4 +89,32 @@ describe('the event recorder', () => {
     await events.flush();
     assert.equal(created.at(-1)?.message, 'later');
   });
+
+  test('a flood about many objects is written by several at once, each object in its order, and bounded', async () => {
+    const waiting: (() => void)[] = [];
+    const created: Event[] = [];
+    const client = {
+      create: async (_kind: unknown, event: Event) => {
+        await new Promise<void>((resolve) => waiting.push(resolve));
+        created.push(event);
+      },
+    } as unknown as Client;
+    const events = createEventRecorder({ client, component: 'scheduler', writersAtOnce: 3, maxPending: 4 });
+    const say = (name: string, reason: string) =>
+      events.record({ ...pod, metadata: { ...pod.metadata, name, uid: name } }, 'Normal', reason, 'x');
+    say('a', 'First');
+    say('a', 'Second');
+    for (const name of ['b', 'c', 'd', 'e', 'f', 'dropped']) say(name, 'First');
+    assert.equal(waiting.length, 3, 'one about each of three objects');
+    const flushed = events.flush();
+    for (let next = waiting.shift(); next; next = waiting.shift()) {
+      next();
+      await new Promise((resolve) => setImmediate(resolve));
+      assert.ok(waiting.length <= 3);
+    }
+    await flushed;
+    const told = created.map(({ involvedObject, reason }) => `${involvedObject.name} ${reason}`);
+    assert.deepEqual(told.toSorted(), ['a First', 'a Second', 'b First', 'c First', 'd First', 'e First', 'f First']);
+    assert.ok(told.indexOf('a First') < told.indexOf('a Second'));
+  });
 });

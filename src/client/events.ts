@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { type Clock, systemClock } from '../lib/clock.ts';
+import { withDeadline } from '../lib/deadline.ts';
 import { type Logger, silentLogger } from '../lib/log.ts';
 import { type Event, events } from '../resources/kinds.ts';
 import type { ApiObject } from '../resources/object.ts';
@@ -12,6 +13,10 @@ export interface EventRecorderOptions {
   readonly component: string;
   /** The node it runs on, for agents. */
   readonly host?: string;
+  /** Events of different objects that are written at once. Default 1. */
+  readonly writersAtOnce?: number;
+  /** Events that may wait; more are dropped. Default 256. */
+  readonly maxPending?: number;
   readonly log?: Logger;
   readonly clock?: Clock;
 }
@@ -36,6 +41,7 @@ interface Known {
 
 interface Pending {
   readonly key: string;
+  readonly objectKey: string;
   readonly event: Omit<Event, 'metadata'>;
   readonly objectName: string;
   readonly namespace: string;
@@ -43,7 +49,6 @@ interface Pending {
   lastMs: number;
 }
 
-const maxPending = 256;
 const maxKnown = 2_048;
 const maxMessageLength = 1_024;
 /** A single object may say so much at once, then one thing every `refillMs`: a crash loop must not fill the store. */
@@ -54,10 +59,13 @@ const writeTimeoutMs = 5_000;
 export function createEventRecorder(options: EventRecorderOptions): EventRecorder {
   const clock = options.clock ?? systemClock;
   const log = options.log ?? silentLogger;
+  const { writersAtOnce = 1, maxPending = 256 } = options;
   const pending = new Map<string, Pending>();
   const known = new Map<string, Known>();
   const budgets = new Map<string, { left: number; atMs: number }>();
-  let running: Promise<void> | undefined;
+  /** Objects about which something is being written: what comes next about them waits, and stands behind it. */
+  const busy = new Set<string>();
+  let idle: (() => void)[] = [];
   let isStopped = false;
 
   /** One more may be said about this object now. */
@@ -70,11 +78,10 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
     return left > 0;
   }
 
-  async function write(one: Pending): Promise<void> {
+  async function write(one: Pending, signal: AbortSignal): Promise<void> {
     const { client } = options;
     const before = known.get(one.key);
     const lastTimestamp = timestamp(one.lastMs);
-    const signal = AbortSignal.timeout(writeTimeoutMs);
     if (before) {
       const count = before.count + one.times;
       try {
@@ -92,24 +99,39 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
     remember(known, one.key, { name, namespace: one.namespace, count: one.times });
   }
 
-  async function drain(): Promise<void> {
-    for (;;) {
-      const next = pending.values().next();
-      if (next.done) return;
-      pending.delete(next.value.key);
-      try {
-        await write(next.value);
-      } catch (error) {
-        log.debug('event not written', { reason: next.value.event.reason, error });
-      }
+  function takeNext(): Pending | undefined {
+    for (const one of pending.values()) {
+      if (busy.has(one.objectKey)) continue;
+      pending.delete(one.key);
+      return one;
     }
+    return undefined;
+  }
+
+  async function run(one: Pending): Promise<void> {
+    busy.add(one.objectKey);
+    try {
+      await withDeadline(writeTimeoutMs, undefined, (signal) => write(one, signal));
+    } catch (error) {
+      log.debug('event not written', { reason: one.event.reason, error });
+    }
+    busy.delete(one.objectKey);
+    start();
+    if (busy.size > 0) return;
+    for (const resolve of idle) resolve();
+    idle = [];
   }
 
   function start(): void {
-    running ??= drain().finally(() => {
-      running = undefined;
-      if (pending.size > 0) start();
-    });
+    while (busy.size < writersAtOnce) {
+      const next = takeNext();
+      if (!next) return;
+      void run(next);
+    }
+  }
+
+  async function flush(): Promise<void> {
+    if (busy.size > 0) await new Promise<void>((resolve) => idle.push(resolve));
   }
 
   return {
@@ -128,6 +150,7 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
       const nowMs = clock.wallMs();
       pending.set(key, {
         key,
+        objectKey,
         objectName: metadata.name.slice(0, 200),
         namespace: metadata.namespace ?? 'default',
         times: 1,
@@ -154,12 +177,10 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
       });
       start();
     },
-    async flush() {
-      while (running) await running;
-    },
-    async stop() {
+    flush,
+    stop: async () => {
       isStopped = true;
-      while (running) await running;
+      await flush();
     },
   };
 }

@@ -1,4 +1,5 @@
 import { isApiError } from '../client/api-error.ts';
+import { withDeadline } from '../lib/deadline.ts';
 import { WorkQueue, type WorkResult } from '../lib/work-queue.ts';
 import type { ControllerContext } from './controller-context.ts';
 
@@ -34,7 +35,7 @@ export function startReconciler(options: ReconcilerOptions): WorkQueue {
       const startMs = context.clock.monotonicMs();
       let result = 'error';
       try {
-        const answer = await options.reconcile(key, AbortSignal.any([signal, AbortSignal.timeout(deadlineMs)]));
+        const answer = await withDeadline(deadlineMs, signal, (until) => options.reconcile(key, until));
         result = 'ok';
         return answer;
       } catch (error) {
