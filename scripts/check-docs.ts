@@ -4,6 +4,7 @@ import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { commandFiles } from '../src/cli/tree.ts';
 import { renderApiSupport } from './render-api-support.ts';
+import { conformanceProblems, renderConformance } from './render-conformance.ts';
 
 /** Those that src/cli/run.ts knows without the tree. */
 const commands = new Set([...commandFiles.keys(), 'lab', 'version', 'help']);
@@ -28,6 +29,13 @@ check(
     ? undefined
     : `${apiSupport} is not what the tables of kinds say: run node scripts/api-support.ts`,
 );
+const conformance = 'docs/reference/conformance.md';
+check(
+  readFileSync(conformance, 'utf8') === renderConformance()
+    ? undefined
+    : `${conformance} is not what the tests say: run node scripts/conformance.ts`,
+);
+for (const problem of conformanceProblems()) check(problem);
 const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
 const changes = readFileSync('CHANGELOG.md', 'utf8');
 check(

@@ -23,6 +23,7 @@ const steps: readonly Step[] = [
   { title: 'third-party notices', argv: [node, quiet, 'scripts/third-party.ts', '--check'] },
   { title: 'build', argv: [node, quiet, 'scripts/build.ts'] },
   { title: 'integration tests', argv: [node, quiet, 'scripts/test-integration.ts'] },
+  { title: 'conformance tests', argv: [node, quiet, 'scripts/test-conformance.ts'] },
   { title: 'integration: fuzzing', argv: [node, quiet, 'scripts/fuzz.ts', '--seconds', '30'] },
   { title: 'images', argv: [node, quiet, 'scripts/images/build.ts'] },
   { title: 'end-to-end tests', argv: [node, quiet, 'scripts/test-e2e.ts'] },

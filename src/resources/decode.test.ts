@@ -97,6 +97,26 @@ test('null means absent; in a map of texts it is the empty one', () => {
   assert.deepEqual(object, { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'a' }, data: { a: '' } });
 });
 
+test('an empty map is the same as none, an empty message is not, and an empty list of containers stays', () => {
+  const decoded = (kind: Decodable, value: object) => ({
+    ...decodeJson<object>(kind, JSON.stringify(value), strict).object,
+  });
+  const { apiVersion, kind } = { apiVersion: 'v1', kind: 'ConfigMap' };
+  assert.deepEqual(decoded(configMaps, { data: {}, binaryData: {}, metadata: { name: 'a', labels: {} } }), {
+    apiVersion,
+    kind,
+    metadata: { name: 'a' },
+  });
+  const volume = { name: 'v', emptyDir: {} };
+  const spec = { nodeSelector: {}, containers: [], securityContext: {}, volumes: [volume] };
+  assert.deepEqual(decoded(pods, { spec }), {
+    apiVersion,
+    kind: 'Pod',
+    metadata: {},
+    spec: { containers: [], securityContext: {}, volumes: [volume] },
+  });
+});
+
 test('unknown fields are dropped, and warned about when asked to', () => {
   const text = '{"metadata":{"name":"a","x":1},"y":{"z":2},"data":{"k":"1","k":"2"}}';
   const object = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'a' }, data: { k: '2' } };

@@ -170,10 +170,16 @@ export function decodeMessage(context: DecodeContext, type: Message, value: unkn
     }
     if (item === null || item === undefined) continue;
     context.path.push(key);
-    result[key] = decodeItem(context, known.type, item, type);
+    const decoded = decodeItem(context, known.type, item, type);
     context.path.pop();
+    if (!isEmptyMap(known.type, decoded)) result[key] = decoded;
   }
   return result;
+}
+
+/** Such as `data: {}`: the same as none, and not kept, as Go's `omitempty` has it. A message without fields says something. */
+function isEmptyMap(type: FieldType, decoded: unknown): boolean {
+  return typeof type !== 'string' && type.form === 'map' && isObject(decoded) && Object.keys(decoded).length === 0;
 }
 
 function decodeItem(context: DecodeContext, type: FieldType, value: unknown, parent: Message): unknown {

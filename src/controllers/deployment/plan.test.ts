@@ -68,7 +68,7 @@ describe('deployment plan', () => {
   it('goes back to an earlier set', () => {
     const steps = plan(v1, [setOf(v1, 0, 0, 1), setOf(v2, 3, 3, 2)]).steps;
     assert.deepEqual(brief(steps), ['web:1 → 1']);
-    assert.ok(steps.some((step) => step.type === 'annotateDeployment' && step.revision === 3));
+    assert.ok(steps.some((step) => step.type === 'annotateDeployment' && step.revision === 3n));
   });
   it('scales', () => {
     assert.deepEqual(brief(plan(sampleDeployment({ replicas: 5 }, 'web:1'), [setOf(v1, 3, 3, 1)]).steps), [

@@ -13,7 +13,7 @@ export type DeploymentStep =
   | { readonly type: 'changeReplicaSet'; readonly replicaSet: ReplicaSet; readonly change: ReplicaSetChange }
   | { readonly type: 'deleteReplicaSet'; readonly replicaSet: ReplicaSet }
   /** Writes the deployment's own revision annotation. */
-  | { readonly type: 'annotateDeployment'; readonly revision: number };
+  | { readonly type: 'annotateDeployment'; readonly revision: bigint };
 
 /** All that is written of one set, in one write. */
 export interface ReplicaSetChange {

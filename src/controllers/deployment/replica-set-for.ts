@@ -27,7 +27,7 @@ export function byAge(a: ReplicaSet, b: ReplicaSet): number {
 }
 
 /** The set to make for the deployment's template; its name follows from the template. */
-export function replicaSetFor(deployment: Deployment, replicas: number, revision: number): ReplicaSet {
+export function replicaSetFor(deployment: Deployment, replicas: number, revision: bigint | number): ReplicaSet {
   const { spec } = deployment;
   const hash = shortHash(`${templateText(spec.template)}/${deployment.status?.collisionCount ?? 0}`, 10);
   const template = structuredClone(spec.template);

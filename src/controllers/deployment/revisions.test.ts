@@ -33,7 +33,7 @@ describe('revisions', () => {
 
   it('begin with 1, on the deployment and on its set', () => {
     const [first, second] = plan(v1, []);
-    assert.deepEqual(first, { type: 'annotateDeployment', revision: 1 });
+    assert.deepEqual(first, { type: 'annotateDeployment', revision: 1n });
     assert.equal(second?.type === 'createReplicaSet' && second.replicaSet.metadata.annotations?.[key], '1');
   });
   it('of a template that comes back is the newest, and the former one is remembered', () => {
@@ -42,6 +42,10 @@ describe('revisions', () => {
     assert.equal(annotations?.[`${key}-history`], '1');
     const again = setOf(v1, 3, 0, { [`${key}-history`]: '1' });
     assert.equal(written(v1, [again, setOf(v2, 4, 3)])[0]?.[`${key}-history`], '1,3');
+  });
+  it('count beyond what a number can', () => {
+    const large = setOf(v1, 0, 0, { [key]: '3546343826724305832' });
+    assert.deepEqual(plan(v2, [large])[0], { type: 'annotateDeployment', revision: 3546343826724305833n });
   });
   it('keep no history beyond 2000 characters', () => {
     const long = Array.from({ length: 500 }, (_, at) => String(at + 100)).join(',');

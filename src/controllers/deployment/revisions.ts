@@ -19,38 +19,44 @@ const maxHistoryLength = 2000;
 export const maxInt32 = 2_147_483_647;
 
 /** Of a set of the deployment's template: its annotations, and its revision. */
-export function inherited(deployment: Deployment, revision: number): Record<string, string> {
+export function inherited(deployment: Deployment, revision: bigint | number): Record<string, string> {
   const kept = Object.entries(deployment.metadata.annotations ?? {}).filter(([key]) => !notInherited.has(key));
   return { ...Object.fromEntries(kept), [annotations.deploymentRevision]: String(revision) };
 }
 
-export function revisionOf(replicaSet: ReplicaSet): number {
-  return Number.parseInt(replicaSet.metadata.annotations?.[annotations.deploymentRevision] ?? '0', 10) || 0;
+/** 64 bits, as in Kubernetes; 0: none, or nothing that can be read. */
+export function revisionOf(replicaSet: ReplicaSet): bigint {
+  const text = replicaSet.metadata.annotations?.[annotations.deploymentRevision] ?? '';
+  return /^\d{1,19}$/.test(text) ? BigInt(text) : 0n;
 }
 
 /** One more than that of every other template. */
-export function nextRevision(old: readonly ReplicaSet[]): number {
-  return Math.max(0, ...old.map(revisionOf)) + 1;
+export function nextRevision(old: readonly ReplicaSet[]): bigint {
+  return old.map(revisionOf).reduce(greater, 0n) + 1n;
 }
 
 /** Of the newest set: a template that comes back (undo) is the newest revision again. */
-export function wantedRevision(newest: ReplicaSet | undefined, old: readonly ReplicaSet[]): number {
-  return Math.max(newest ? revisionOf(newest) : 0, nextRevision(old));
+export function wantedRevision(newest: ReplicaSet | undefined, old: readonly ReplicaSet[]): bigint {
+  return greater(newest ? revisionOf(newest) : 0n, nextRevision(old));
+}
+
+function greater(a: bigint, b: bigint): bigint {
+  return a > b ? a : b;
 }
 
 /** Annotations of the newest set that are not as they should be. */
-export function staleAnnotations(deployment: Deployment, newest: ReplicaSet, revision: number): Record<string, string> {
+export function staleAnnotations(deployment: Deployment, newest: ReplicaSet, revision: bigint): Record<string, string> {
   const shown = newest.metadata.annotations ?? {};
   const before = revisionOf(newest);
   const wanted = inherited(deployment, revision);
-  if (before > 0 && before < revision) {
+  if (before > 0n && before < revision) {
     const key = annotations.deploymentRevisionHistory;
     wanted[key] = withRevision(shown[key], before);
   }
   return Object.fromEntries(Object.entries(wanted).filter(([key, value]) => shown[key] !== value));
 }
 
-function withRevision(history: string | undefined, revision: number): string {
+function withRevision(history: string | undefined, revision: bigint): string {
   const all = [...(history ?? '').split(',').filter((one) => one !== ''), String(revision)];
   while (all.join(',').length > maxHistoryLength) all.shift();
   return all.join(',');
@@ -61,7 +67,7 @@ export function forgettable(deployment: Deployment, old: readonly ReplicaSet[]):
   const limit = deployment.spec.revisionHistoryLimit ?? 10;
   if (limit === maxInt32 || old.length <= limit) return [];
   return [...old]
-    .sort((a, b) => revisionOf(a) - revisionOf(b))
+    .sort((a, b) => Number(revisionOf(a) - revisionOf(b)))
     .slice(0, old.length - limit)
     .filter((one) => replicasOf(one) === 0 && (one.status?.replicas ?? 0) === 0 && isObserved(one));
 }
