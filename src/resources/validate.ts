@@ -14,7 +14,10 @@ import {
 } from './schema.ts';
 
 export interface ValidateUpdateOptions {
-  /** `status`: only metadata is looked at. `binding`: `spec.nodeName` of a pod may be set. Absent: the object itself. */
+  /**
+   * `status`: only metadata is looked at. `binding`: `spec.nodeName` of a pod may be set; the rest is as it was checked
+   * before. Absent: the object itself.
+   */
   readonly subresource?: 'status' | 'scale' | 'binding';
 }
 
@@ -38,8 +41,10 @@ export function validateUpdate<T extends ApiObject>(
   validateMetadata(kind, object.metadata, errors);
   validateMetadataUpdate(object.metadata, old.metadata, errors);
   if (options.subresource === 'status') return errors;
-  validateMessage(kind.message, object as unknown as JsonObject, '', errors);
-  kind.validate?.(object, errors);
+  if (options.subresource !== 'binding') {
+    validateMessage(kind.message, object as unknown as JsonObject, '', errors);
+    kind.validate?.(object, errors);
+  }
   kind.validateUpdate?.(withSpec(object), withSpec(old), errors, options);
   return errors;
 }

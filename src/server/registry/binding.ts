@@ -1,7 +1,8 @@
 import type { Binding } from 'kubernetes-types/core/v1.js';
 import { formatTime } from '../../resources/conditions.ts';
-import { invalidError, notSupported, required } from '../../resources/field-errors.ts';
+import { invalid, invalidError, notSupported, required } from '../../resources/field-errors.ts';
 import { type Pod, pods } from '../../resources/kinds.ts';
+import { dnsSubdomain } from '../../resources/name-checks.ts';
 import { conflict } from './api-errors.ts';
 
 /** The pod on its node, with the condition that says so. Throws ApiError 409 when it has one, or is another pod. */
@@ -16,6 +17,10 @@ export function assignPod(
     throw invalidError({ group: '', kind: 'Binding' }, name, [notSupported('target.kind', target.kind, ['Node'])]);
   }
   if (!target?.name) throw invalidError({ group: '', kind: 'Binding' }, name, [required('target.name')]);
+  const [problem] = dnsSubdomain(target.name);
+  if (problem !== undefined) {
+    throw invalidError({ group: '', kind: 'Binding' }, name, [invalid('target.name', target.name, problem)]);
+  }
   if (metadata?.uid && metadata.uid !== uid) {
     const why = `Precondition failed: UID in precondition: ${metadata.uid}, UID in object meta: ${uid}`;
     throw conflict(pods, name, why);

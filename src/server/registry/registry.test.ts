@@ -269,6 +269,7 @@ apiTest('a pod is placed once', async ({ registry }) => {
   const target = { kind: 'Node', name: 'h1' };
   await fails(registry.bind(main, ref('p'), { metadata: { name: 'p', uid: 'another' }, target }), 409, /UID/);
   await fails(registry.bind(main, ref('p'), { target: { kind: 'Node', name: '' } }), 422);
+  await fails(registry.bind(main, ref('p'), { target: { kind: 'Node', name: 'No Node' } }), 422, /target\.name/);
   await registry.bind(main, ref('p'), { metadata: { name: 'p', uid: metadata.uid ?? '' }, target });
   await fails(registry.bind(main, ref('p'), { target }), 409, /already assigned to node "h1"/);
   const placed = (await registry.get(main, pods, ref('p'))).object as Pod;
