@@ -124,6 +124,29 @@ if (missing !== undefined) {
       await remove(pods, 0);
     });
 
+    it('get another image, with a new container, though nothing would start again', async () => {
+      const other = 'other-box:2';
+      await daemon.docker('tag', busyboxImage, other);
+      const pods = await start(web({}, {}, { restartPolicy: 'Never', terminationGracePeriodSeconds: 1 }));
+      await ready();
+      const pod = api.pods.get('web-1');
+      assert.ok(pod);
+      const changed = {
+        ...pod,
+        spec: { ...pod.spec, containers: [{ ...pod.spec.containers[0], name: 'web', image: other }] },
+      };
+      api.pods.set('web-1', changed);
+      pods.upsert(changed);
+      await until((status) => status?.containerStatuses?.[0]?.image === other);
+      await ready();
+      assert.deepEqual([stateOf()?.restartCount, api.pods.get('web-1')?.status?.phase], [1, 'Running']);
+      assert.deepEqual(
+        (await running()).map(({ image }) => image),
+        [other],
+      );
+      await remove(pods, 0);
+    });
+
     it('say OOMKilled, and end as Failed where nothing starts again', async () => {
       const command = ['/bin/sh', '-c', 'x=$(cat /dev/zero | busybox tr "\\\\0" x); echo $x'];
       const pods = await start(
