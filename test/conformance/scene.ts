@@ -108,6 +108,12 @@ export function clientsOf(config: KubeConfig): Clients {
   };
 }
 
+/** Requests to the shared cluster, without a namespace. */
+export async function rawScene(): Promise<Pick<Scene, 'raw'>> {
+  const cluster = await sharedCluster();
+  return { raw: (method, path, options = {}) => rawRequest(cluster, method, path, options) };
+}
+
 async function openScene(): Promise<{ scene: Scene; end: () => Promise<void> }> {
   const cluster = await sharedCluster();
   const clients = clientsOf(cluster.config);

@@ -66,7 +66,8 @@ export const podDescriptions: Descriptions = {
   'ServiceAccountTokenProjection.path': 'File below the mount path.',
   Container: 'One program of an image, its environment, limits and probes.',
   'Container.name': 'Unique in the pod.',
-  'Container.image': 'Such as registry.example.com/shop/web:1.2.',
+  'Container.image':
+    'Such as registry.example.com/shop/web:1.2. Another one in a pod that runs: a new container of it.',
   'Container.workingDir': 'Instead of the image’s.',
   'Container.ports': 'Ports that the program listens on. One without a host port is told to readers only.',
   'Container.env': 'Variables, over those of envFrom.',
