@@ -27,6 +27,9 @@ export interface WatcherOptions {
   readonly clock: Clock;
 }
 
+/** So many objects of a first list are asked by a selector in one turn. */
+const askedAtOnce = 1_024;
+
 /** One watch: a position in the shared history. Pull `take`, then `wait` when it gave nothing. */
 export class Watcher {
   readonly #options: WatcherOptions;
@@ -49,7 +52,9 @@ export class Watcher {
     this.initialRevision = options.revision();
     this.#lastRevision = afterRevision ?? this.initialRevision;
     if (afterRevision === undefined) {
-      this.#initial = cache.at(this.initialRevision, selection) ?? [];
+      // Objects are never changed: a selector is asked when its turn comes, and answers as it would have at this moment.
+      const { matches: _, ...where } = selection;
+      this.#initial = cache.at(this.initialRevision, where) ?? [];
       this.#position = this.#ring.end;
     } else {
       this.#initial = [];
@@ -70,12 +75,13 @@ export class Watcher {
     return this.isInitialDone && this.#position === this.#ring.end;
   }
 
-  /** The next events, at most about `limit`; empty: nothing yet. Throws ApiError 410 Expired when too slow. */
+  /**
+   * The next events, at most about `limit`; empty: nothing yet, or, while `hasNews`, nothing among those that were looked
+   * at. Throws ApiError 410 Expired when too slow.
+   */
   take(limit = 256): Seen[] {
+    if (!this.isInitialDone) return this.#takeInitial(limit);
     const seen: Seen[] = [];
-    while (!this.isInitialDone && seen.length < limit) seen.push(initial(this.#initial[this.#initialNext++]!));
-    if (this.isInitialDone) this.#initial = [];
-    if (seen.length > 0) return seen;
     while (seen.length === 0) {
       const events = this.#ring.from(this.#position, limit);
       if (!events) throw this.#expired(this.#lastRevision);
@@ -87,6 +93,20 @@ export class Watcher {
         if (what) seen.push(live(event, what.type, what.item));
       }
     }
+    return seen;
+  }
+
+  #takeInitial(limit: number): Seen[] {
+    const { matches } = this.#options.selection;
+    const seen: Seen[] = [];
+    const end = Math.min(this.#initial.length, this.#initialNext + askedAtOnce);
+    while (this.#initialNext < end && seen.length < limit) {
+      const item = this.#initial[this.#initialNext++]!;
+      if (matches?.(item) !== false) seen.push(initial(item));
+    }
+    if (!this.isInitialDone) return seen;
+    this.#initial = [];
+    this.#initialNext = 0;
     return seen;
   }
 
