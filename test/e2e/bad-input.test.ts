@@ -78,7 +78,7 @@ describe('what goes wrong is said', { timeout: 280_000 }, () => {
   it('a container that eats more than its memory limit', async () => {
     const ended = await deploy(
       'hungry',
-      `image: node:24-alpine\ncommand: [node, -e, 'const all = []; for (;;) all.push(Buffer.alloc(1 << 20, 1))']\ndeploy: {resources: {limits: {memory: 64M}}}`,
+      `image: node:24-alpine\ncommand: [node, -e, 'const all = []; for (;;) all.push(Buffer.alloc(1 << 20, 1))']\ndeploy: {resources: {limits: {memory: 64M}}}\nhealthcheck: {test: [CMD, /never-healthy], interval: 30s}`,
     );
     assert.equal(ended.code, 1);
     assert.match(ended.stderr, /instance app-\S+ used more memory than its limit and was killed/);
