@@ -28,6 +28,10 @@ export class CachedObject {
     return this.#json;
   }
 
+  forgetText(): void {
+    this.#json = undefined;
+  }
+
   /** The same state under the version of a later event: how a deletion, or leaving a selection, is told. */
   at(revision: number, resourceVersion: string): CachedObject {
     const metadata = { ...this.object.metadata, resourceVersion };
@@ -66,6 +70,13 @@ export function lineOf(event: CacheEvent, type: WatchType, item: CachedObject): 
     event.shared.lines[type] = line;
   }
   return line;
+}
+
+/** What can be made again, but for the text of an object that may be the newest of its kind: lists send it, too. */
+export function forgetTexts(event: CacheEvent): void {
+  event.shared.lines = {};
+  delete event.shared.departed;
+  event.previous?.forgetText();
 }
 
 export function watchLine(type: string, json: string): string {

@@ -1,4 +1,4 @@
-import type { CacheEvent } from './cached-object.ts';
+import { type CacheEvent, forgetTexts } from './cached-object.ts';
 
 /** How much of the past watchers may resume from. The younger than `maxAgeMs` stay up to `maxEvents`, `minEvents` always. */
 export interface HistoryBounds {
@@ -8,6 +8,9 @@ export interface HistoryBounds {
 }
 
 export const defaultHistoryBounds: HistoryBounds = { minEvents: 256, maxEvents: 4_096, maxAgeMs: 300_000 };
+
+/** So long watchers that are nearly up to date share the texts of an event; for a later one they are made again. */
+const keepTextsMs = 5_000;
 
 /**
  * The newest events in order. Watchers hold a position in it, not a queue of their own: one that is so slow that its
@@ -20,6 +23,8 @@ export class EventRing {
   /** Position of `#events[0]`; positions count from the beginning of time. */
   #first = 0;
   #floor: number;
+  /** Position of the first event that may have texts. */
+  #texts = 0;
 
   constructor(floor: number, bounds: HistoryBounds = defaultHistoryBounds) {
     this.#floor = floor;
@@ -52,11 +57,23 @@ export class EventRing {
   /** Forgets what is old or too much. */
   trim(nowMs: number): void {
     const { minEvents, maxEvents, maxAgeMs } = this.#bounds;
+    this.#forgetTexts(nowMs - keepTextsMs);
     // A chunk at a time: dropping the head of an array one by one would copy it each time.
     if (this.#events.length <= minEvents + 64) return;
     let drop = Math.max(0, this.#events.length - maxEvents);
     while (this.#events.length - drop > minEvents && this.#events[drop]!.receivedMs < nowMs - maxAgeMs) drop++;
     if (drop >= 64) this.#drop(drop);
+  }
+
+  #forgetTexts(beforeMs: number): void {
+    for (let index = Math.max(0, this.#texts - this.#first); ; index++) {
+      const event = this.#events[index];
+      if (event !== undefined && event.receivedMs < beforeMs) forgetTexts(event);
+      else {
+        this.#texts = this.#first + index;
+        return;
+      }
+    }
   }
 
   /** Forgets everything up to `revision`. */
