@@ -66,7 +66,10 @@ export async function startSimulatedCluster(options: ClusterOptions = {}): Promi
           return () => listeners.delete(listener);
         },
       },
-      askPeers: async (_grid, _node, addresses) => new Map(addresses.map((address) => [address, false])),
+      askPeers: async (_grid, node, addresses) => {
+        if (cutNodes.has(node)) throw new Error(`${node} does not answer`);
+        return new Map(addresses.map((address) => [address, false])); // only silent ones are asked about
+      },
       cluster: {
         caCertificate: 'PEM',
         servers: () => [],
