@@ -1,7 +1,9 @@
 // Both ends of liveness and tunnel over real TLS connections, with a kube handler that knows one pod.
 import assert from 'node:assert/strict';
 import { createPublicKey } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { connect as connectHttp2 } from 'node:http2';
 import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -49,6 +51,7 @@ const webPod: Pod = {
 let directory = '';
 let identity: Identity;
 let listener: Listener;
+const requestSockets = new Set<object>();
 let liveness: LivenessServer;
 let url = '';
 let credentials: NodeCredentials;
@@ -196,7 +199,10 @@ before(async () => {
     host: '127.0.0.1',
     port: 0,
     tls: { key: certificate.key, chain, ca: identity.caCertificate },
-    onRequest: front.onRequest,
+    onRequest: (incoming, asked, response) => {
+      requestSockets.add(incoming.socket);
+      return front.onRequest(incoming, asked, response);
+    },
     onUpgrade: front.onUpgrade,
     log,
   });
@@ -241,6 +247,17 @@ function get(path: string, headers: Record<string, string> = {}, tls: object = {
 }
 const metricsOf = (node: string) => `/api/v1/nodes/${node}/proxy/metrics`;
 const bearer = () => ({ authorization: `Bearer ${adminToken.text}` });
+
+test('all requests of an HTTP/2 connection come with one socket: what is known of its certificate is read once', async () => {
+  requestSockets.clear();
+  const session = connectHttp2(url, { ca: identity.caCertificate });
+  for (let at = 0; at < 3; at += 1) {
+    const stream = session.request({ ':path': '/healthz' }).resume();
+    await once(stream, 'close');
+  }
+  session.close();
+  assert.equal(requestSockets.size, 1);
+});
 
 test('a node joins with a token, is who its certificate says, and renews it', async () => {
   const keyPem = newKeyPem();

@@ -3,6 +3,7 @@ import type { WorkResult } from '../../lib/work-queue.ts';
 import { isNodeHeld, isNodeLost } from '../../resources/failover.ts';
 import { type Node, nodes as nodeKind, pods as podKind } from '../../resources/kinds.ts';
 import { annotations, nodeTaints } from '../../resources/names.ts';
+import { isPodLost } from '../../resources/pod-facts.ts';
 import type { ControllerContext, RunningController } from '../controller-context.ts';
 import { startReconciler } from '../reconciler.ts';
 import { type Judgement, judgeNodes, type NodeSigns, type Verdict } from './judge.ts';
@@ -51,11 +52,12 @@ export function startNodeLifecycleController(context: ControllerContext): Runnin
     if (!object) for (const map of [heardSinceMs, lastStates]) map.delete(key);
     queue.add(key);
   });
-  // A pod that is bound to, or marked on, a node after the node was judged.
+  // A pod that is bound to, changed on, or marked on a node after the node was judged. Most changes are of sound nodes.
   pods.onChange((_key, object, old) => {
     const nodeName = object?.spec.nodeName;
-    if (nodeName && (old?.spec.nodeName !== nodeName || object.status?.conditions !== old.status?.conditions))
-      queue.add(nodeName);
+    if (!nodeName) return;
+    const isMarkNew = isPodLost(object) !== (old !== undefined && isPodLost(old));
+    if (isMarkNew || !isSound(nodeName)) queue.add(nodeName);
   });
   const stopListening = liveness.onChange((of, nodeName) => {
     if (of === client.grid) queue.add(nodeName);
@@ -114,6 +116,14 @@ export function startNodeLifecycleController(context: ControllerContext): Runnin
         node.metadata.annotations?.[annotations.lostConfirmed] !== undefined ||
         (node.spec.taints?.some((taint) => taint.key === nodeTaints.outOfService) ?? false),
     };
+  }
+
+  /** Nothing is to be done about its pods; when it is judged otherwise, all of them are looked at. */
+  function isSound(name: string): boolean {
+    const node = nodes.get(name);
+    return (
+      node !== undefined && judgement.verdicts.get(name)?.state === 'heard' && !isNodeLost(node) && !isNodeHeld(node)
+    );
   }
 
   function addressesOf(name: string): readonly string[] {

@@ -121,7 +121,7 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
     const { signal, end } = (isLong(request.url) ? stopping.long : stopping.short).begin();
     response.on('close', end);
     response.on('error', () => {});
-    const incoming = describe(request, request.socket as TLSSocket, signal);
+    const incoming = describe(request, socketOf(request), signal);
     response.setHeader('x-request-id', incoming.requestId);
     if (headerBytes(request) > maxHeaderBytes) {
       writeStatus(response, tooLargeHeaders());
@@ -192,6 +192,11 @@ async function within(ms: number, work: Promise<unknown>): Promise<void> {
 
 function tlsOptions({ key, chain, ca }: ListenerTls) {
   return { key, cert: chain, ca };
+}
+
+/** One object for all requests of a connection: over HTTP/2 `request.socket` is another one for each of them. */
+function socketOf({ stream, socket }: Http2ServerRequest): TLSSocket {
+  return (stream?.session?.socket ?? socket) as TLSSocket;
 }
 
 function describe(request: HttpRequest, socket: TLSSocket, signal: AbortSignal): Incoming {
