@@ -194,9 +194,13 @@ function tlsOptions({ key, chain, ca }: ListenerTls) {
   return { key, cert: chain, ca };
 }
 
-/** One object for all requests of a connection: over HTTP/2 `request.socket` is another one for each of them. */
+/**
+ * One object for all requests of a connection: over HTTP/2 `request.socket` is another one for each of them. That of a
+ * session throws when it has ended, while `request.socket` then knows nothing.
+ */
 function socketOf({ stream, socket }: Http2ServerRequest): TLSSocket {
-  return (stream?.session?.socket ?? socket) as TLSSocket;
+  const session = stream?.session;
+  return (session && !session.destroyed ? session.socket : socket) as TLSSocket;
 }
 
 function describe(request: HttpRequest, socket: TLSSocket, signal: AbortSignal): Incoming {
