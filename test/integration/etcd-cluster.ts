@@ -2,11 +2,11 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { openEtcdStore } from '../../src/store/etcd.ts';
+import { freePort } from './free-port.ts';
 
 export interface EtcdCluster {
   readonly endpoints: readonly string[];
@@ -112,16 +112,6 @@ function makeCertificates(directory: string): void {
       { cwd: directory, stdio: 'ignore' },
     );
   }
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }
 
 /** Asks until the answer is true; throws `what` when time is over. */

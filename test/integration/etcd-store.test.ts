@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -12,6 +11,7 @@ import { hasCode } from '../../src/lib/errors.ts';
 import { storeContract } from '../../src/store/contract.ts';
 import { openEtcdStore } from '../../src/store/etcd.ts';
 import type { Store } from '../../src/store/port.ts';
+import { freePort } from './free-port.ts';
 
 const isMissing = spawnSync('etcd', ['--version']).error !== undefined;
 if (isMissing && process.env.CI) throw new Error('etcd is missing: apt-get install etcd-server');
@@ -154,14 +154,4 @@ function watchEnd(store: Store, afterRevision: number): Promise<Error> {
   return new Promise((resolve) => {
     store.watch('/o/', { afterRevision, signal, onEnd: resolve, onChanges: () => {} });
   });
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }

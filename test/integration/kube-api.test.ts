@@ -2,13 +2,14 @@
 import assert from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { connect, createServer as createHttp2Server } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import type { Deployment, Secret } from '../../src/resources/kinds.ts';
 import { startTestApi, type TestApi } from '../../src/server/test-api.ts';
 import { createKubectl, type Kubectl, type KubectlVersion, kubectlVersions } from './kubectl.ts';
+import { type ServedKube, serveKube } from './serve-kube.ts';
 
 interface Seen {
   readonly method: string;
@@ -16,20 +17,10 @@ interface Seen {
   readonly contentType: string | undefined;
 }
 
-function listen(api: TestApi, seen: Seen[]): Promise<Server> {
-  const server = createServer((request, response) => {
-    const gone = new AbortController();
-    response.on('close', () => gone.abort());
-    seen.push({
-      method: request.method ?? '',
-      url: request.url ?? '',
-      contentType: request.headers['content-type'],
-    });
-    const path = new URL(request.url ?? '/', 'http://server');
-    void api.handler.handle(api.context(gone.signal), request, response, path);
-  });
-  return new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(server)));
-}
+const seenOf = ({ method = '', url = '', headers }: IncomingMessage): Seen => ({
+  ...{ method, url },
+  contentType: headers['content-type'],
+});
 
 const manifest = (image: string) => `apiVersion: apps/v1
 kind: Deployment
@@ -53,21 +44,18 @@ for (const version of kubectlVersions) describe(`kubectl 1.${version}`, () => su
 
 function suite(version: KubectlVersion): void {
   let api: TestApi;
-  let server: Server;
+  let server: ServedKube;
   let kubectl: Kubectl;
-  let url: string;
   const seen: Seen[] = [];
 
   before(async () => {
     api = await startTestApi();
-    server = await listen(api, seen);
-    url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    kubectl = await createKubectl(version, [`--server=${url}`]);
+    server = await serveKube(api.handler, (request) => seen.push(seenOf(request)));
+    kubectl = await createKubectl(version, [`--server=${server.url}`]);
   });
   after(async () => {
     await kubectl.remove();
-    server.closeAllConnections();
-    server.close();
+    server.stop();
     await api.stop();
   });
 

@@ -1,4 +1,4 @@
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { KubeHandler, RequestContext } from '../../src/server/request.ts';
 
@@ -8,8 +8,12 @@ export interface ServedKube {
 }
 
 /** Kubernetes' API over plain HTTP on a free port of the loopback, everybody being the administrator. */
-export async function serveKube(kube: KubeHandler): Promise<ServedKube> {
+export async function serveKube(
+  kube: KubeHandler,
+  onRequest: (request: IncomingMessage) => void = () => {},
+): Promise<ServedKube> {
   const server = createServer((request, response) => {
+    onRequest(request);
     const gone = new AbortController();
     response.on('close', () => gone.abort());
     const context = { ...adminContext(gone.signal), userAgent: request.headers['user-agent'] ?? '' };

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { createHttpClient, type HttpClient, type HttpClientOptions } from '../../src/client/http-client.ts';
-import { freePort } from './etcd-cluster.ts';
+import { freePort } from './free-port.ts';
 
 const bin = fileURLToPath(new URL('../../bin/flotilla', import.meta.url));
 
