@@ -81,6 +81,8 @@ export const hostLabels = {
   container: 'flotilla.dev/container',
   /** Counts from 0: the n-th container of this name in this pod. */
   attempt: 'flotilla.dev/attempt',
+  /** Ends in a row without a long run before this container was made: a restarted agent goes on counting from here. */
+  crashes: 'flotilla.dev/crashes',
   /** As the pod asked for it when the container was made. */
   image: 'flotilla.dev/image',
   volumeNamespace: 'flotilla.dev/volume-namespace',

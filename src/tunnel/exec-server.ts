@@ -1,5 +1,5 @@
 import type { ServerHttp2Stream } from 'node:http2';
-import type { Readable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 import type { ExecSession } from './agent-api.ts';
 import { encodeFrame, type Frame, FrameDecoder } from './frames.ts';
 import { execChannels } from './protocol.ts';
@@ -29,7 +29,7 @@ export async function serveExec(stream: ServerHttp2Stream, session: ExecSession,
   }
 }
 
-/** Input is taken no faster than the command reads it. */
+/** Input is taken no faster than the command reads it, and what is typed after a change of size is read after it. */
 function receive(stream: ServerHttp2Stream, session: ExecSession): void {
   const decoder = new FrameDecoder();
   stream.on('data', (chunk: Buffer) => {
@@ -40,31 +40,37 @@ function receive(stream: ServerHttp2Stream, session: ExecSession): void {
       stream.destroy(error as Error);
       return;
     }
-    for (const frame of frames) {
-      if (take(session, frame)) continue;
-      stream.pause();
-      session.stdin?.once('drain', () => stream.resume());
-    }
+    const isTaken = takeAll(session, frames);
+    if (!isTaken) return;
+    stream.pause();
+    void isTaken.then(() => stream.resume());
   });
-  session.stdin?.once('close', () => stream.resume());
   stream.on('end', () => session.stdin?.end());
 }
 
-/** False: wait for the input to drain. */
-function take(session: ExecSession, { channel, payload }: Frame): boolean {
-  const { stdin } = session;
-  if (channel === execChannels.stdin && stdin?.writable) return stdin.write(payload);
-  if (channel === execChannels.closeStdin) stdin?.end();
-  if (channel === execChannels.resize) resize(session, payload);
-  return true;
+/** Undefined: all are taken. */
+function takeAll(session: ExecSession, frames: readonly Frame[]): Promise<void> | undefined {
+  for (const [index, frame] of frames.entries()) {
+    const isTaken = take(session, frame);
+    if (isTaken) return isTaken.then(() => takeAll(session, frames.slice(index + 1)));
+  }
+  return undefined;
 }
 
-function resize(session: ExecSession, payload: Buffer): void {
+/** Undefined: the next one can be taken at once. */
+function take(session: ExecSession, { channel, payload }: Frame): Promise<void> | undefined {
+  const { stdin } = session;
+  if (channel === execChannels.stdin && stdin?.writable && !stdin.write(payload)) return drained(stdin);
+  if (channel === execChannels.closeStdin) stdin?.end();
+  return channel === execChannels.resize ? resize(session, payload) : undefined;
+}
+
+async function resize(session: ExecSession, payload: Buffer): Promise<void> {
   try {
     const { Width: columns, Height: rows } = JSON.parse(payload.toString('utf8')) as { Width: number; Height: number };
-    session.resize(columns, rows).catch(() => {}); // a command that has ended has no size
+    await session.resize(columns, rows);
   } catch {
-    // A size that cannot be read changes nothing.
+    // A size that cannot be read changes nothing, and a command that has ended has none.
   }
 }
 
@@ -80,7 +86,7 @@ async function send(stream: ServerHttp2Stream, output: Readable, channel: number
 }
 
 /** Two outputs share the stream: plain listeners, because `once()` of both would warn about leaks under load. */
-function drained(stream: ServerHttp2Stream): Promise<void> {
+function drained(stream: Writable): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {
       stream.off('drain', done);

@@ -34,6 +34,7 @@ if (missing !== undefined) {
       grid: 'main',
       nodeName: 'h1',
       attempt: 0,
+      crashes: 0,
       networkName: 'none',
       variables: [],
       mounts: [],

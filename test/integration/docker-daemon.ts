@@ -1,6 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { existsSync, openSync } from 'node:fs';
-import { chmod, copyFile, mkdir, mkdtemp, readdir, rm, rmdir, symlink } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, mkdtemp, readdir, rm, rmdir, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -15,8 +15,10 @@ export interface DockerDaemon {
   /** Runs a program in the daemon's namespaces. */
   exec(argv: readonly string[]): Promise<string>;
   docker(...args: readonly string[]): Promise<string>;
+  /** While it is there no container gets further than its first process: a start takes as long as the engine lives. */
+  readonly holdFile: string;
   /** kill -9 and a new start: containers live on (live-restore). */
-  restart(): Promise<void>;
+  restart(whileAway?: () => Promise<void>): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -35,6 +37,8 @@ export async function startDockerDaemon(): Promise<DockerDaemon> {
   const socketPath = join(directory, 'docker.sock');
   await mkdir(join(directory, 'run'));
   await mkdir(join(directory, 'data'));
+  const holdFile = join(directory, 'hold');
+  const path = await holdingRunc(directory, holdFile);
   const log = openSync(join(directory, 'dockerd.log'), 'a');
   // Namespaces first, held by a process that outlives the daemon.
   const holder = spawn('unshare', ['-n', '-m', '--propagation', 'private', 'sleep', '100000'], { stdio: 'ignore' });
@@ -54,7 +58,10 @@ export async function startDockerDaemon(): Promise<DockerDaemon> {
   ];
   let daemon: ChildProcess;
   const start = async () => {
-    daemon = spawn('nsenter', enter(holder, argv), { stdio: ['ignore', log, log] });
+    daemon = spawn('nsenter', enter(holder, argv), {
+      stdio: ['ignore', log, log],
+      env: { ...process.env, PATH: path },
+    });
     await until(async () => (await docker('version').catch(() => undefined)) !== undefined);
   };
   const docker = async (...args: readonly string[]) =>
@@ -70,10 +77,12 @@ export async function startDockerDaemon(): Promise<DockerDaemon> {
   return {
     directory,
     socketPath,
+    holdFile,
     exec: inside,
     docker,
-    async restart() {
+    async restart(whileAway) {
       await end('SIGKILL');
+      await whileAway?.();
       await inside(['sh', '-c', 'rm -f /run/docker.pid /run/docker/containerd/containerd.pid']);
       await start();
     },
@@ -90,6 +99,19 @@ export async function startDockerDaemon(): Promise<DockerDaemon> {
       await rm(directory, { recursive: true, force: true });
     },
   };
+}
+
+/** The PATH with a `runc` in front that waits with `start` as long as there is a file. */
+async function holdingRunc(directory: string, holdFile: string): Promise<string> {
+  const bin = join(directory, 'bin');
+  const path = process.env.PATH ?? '/usr/sbin:/usr/bin:/sbin:/bin';
+  await mkdir(bin);
+  const script = `#!/bin/sh
+case " $* " in *" start "*) while [ -e ${holdFile} ]; do sleep 0.1; done ;; esac
+PATH=${path} exec runc "$@"
+`;
+  await writeFile(join(bin, 'runc'), script, { mode: 0o755 });
+  return `${bin}:${path}`;
 }
 
 /** The engine leaves its empty groups behind, one a hierarchy. */

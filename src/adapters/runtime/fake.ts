@@ -253,6 +253,7 @@ export function createFakeRuntime(): FakeRuntime {
       one.observation = { ...one.observation, state: 'running' };
       tell(id, 'unpause');
     },
+    async reap() {},
     async remove(id) {
       call('remove', id);
       const one = containers.get(id);

@@ -32,6 +32,8 @@ export interface ContainerRuntime {
   resume(containerId: string): Promise<void>;
   /** Kills it when it runs; its anonymous volumes go with it. Idempotent. */
   remove(containerId: string): Promise<void>;
+  /** Ends what a killed engine left of a container that it says not to run: no call of its own can. Idempotent. */
+  reap(containerId: string): Promise<void>;
 
   /** One stream a call; ends with the container unless `follow` is false (then at the log's end). */
   logs(containerId: string, options: LogOptions, signal: AbortSignal): Promise<LogStream>;

@@ -16,6 +16,7 @@ const specOf = (
     grid: 'main',
     nodeName: 'h1',
     attempt: 2,
+    crashes: 0,
     networkName: 'flotilla',
     address: '10.80.3.2',
     variables: [{ name: 'A', value: 'one' }],
@@ -111,7 +112,7 @@ describe('container of a pod', () => {
   it("without an address is in the host's network and publishes nothing", () => {
     const pod = podOf({ ports: [{ containerPort: 80, hostPort: 80 }] }, {}, { hostNetwork: true });
     const spec = renderContainerSpec({
-      ...{ pod, grid: 'main', nodeName: 'h1', attempt: 0, networkName: 'flotilla' },
+      ...{ pod, grid: 'main', nodeName: 'h1', attempt: 0, crashes: 0, networkName: 'flotilla' },
       ...{ variables: [], mounts: [], boundPorts: [] },
     });
     assert.deepEqual([spec.network, spec.ports], ['host', []]);

@@ -13,6 +13,7 @@ export interface ContainerSpecInput {
   readonly grid: string;
   readonly nodeName: string;
   readonly attempt: number;
+  readonly crashes: number;
   readonly networkName: string;
   /** Absent in the host's network. */
   readonly address?: string;
@@ -92,6 +93,7 @@ function containerLabels(input: ContainerSpecInput, container: string): Record<s
     [hostLabels.podUid]: metadata.uid ?? '',
     [hostLabels.container]: container,
     [hostLabels.attempt]: String(input.attempt),
+    [hostLabels.crashes]: String(input.crashes),
     [hostLabels.image]: input.pod.spec.containers.find(({ name }) => name === container)?.image ?? '',
   };
 }

@@ -93,6 +93,20 @@ const table: [
   ['after a failure, before its time', podOf({}), [], { problem: { retryAtMs: 900 } }, ['wait problem 900']],
   ['after a failure, at its time', podOf({}), [], { problem: { retryAtMs: 100 } }, start],
   ['created by an agent that died', podOf({}), [containerOf(0, 'created')], { lastAttempt: 0 }, ['start 0']],
+  [
+    'its start failed: made anew, since what it was made for may be gone',
+    podOf({}),
+    [containerOf(2, 'created')],
+    { lastAttempt: 2, crashes: 1, problem: { retryAtMs: 100 } },
+    ['remove c2', 'prepare', 'create 2 crashes 1', 'start 2'],
+  ],
+  [
+    'its start failed a moment ago',
+    podOf({}),
+    [containerOf(2, 'created')],
+    { lastAttempt: 2, problem: { retryAtMs: 900 } },
+    ['wait problem 900'],
+  ],
   ['running', podOf({}), [running(0)], { lastAttempt: 0 }, []],
   [
     'first crash: again at once',
@@ -107,6 +121,13 @@ const table: [
     [exited(2)],
     { lastAttempt: 2, crashes: 2, endedAtMs: new Map([['c2', 400]]) },
     ['wait crash-loop 2400'],
+  ],
+  [
+    'ended with its host: no crash, whatever was before',
+    podOf({}),
+    [exited(7, 255)],
+    { lastAttempt: 7, crashes: 3, endedAtMs: new Map([['c7', 400]]), endedWithHostId: 'c7' },
+    ['prepare', 'create 8 crashes 3', 'start 8'],
   ],
   [
     'a long run forgets crashes',

@@ -21,6 +21,8 @@ export interface PodLocal {
   readonly crashes: number;
   /** When the agent saw a container's end first, by container id. */
   readonly endedAtMs: ReadonlyMap<string, number>;
+  /** A container that ended because its host did: no crash. */
+  readonly endedWithHostId?: string;
   readonly stopping?: { readonly containerId: string; readonly deadlineMs: number };
   /** A container whose liveness or startup probe, or postStart handler, failed; with a grace period of its own. */
   readonly unhealthy?: { readonly containerId: string; readonly graceSeconds?: number };
@@ -113,8 +115,11 @@ function planRun(
     return isRestarted(pod, undefined) ? planStart(pod, local.lastAttempt + 1, local.crashes + 1, local, nowMs) : [];
   }
   if (newest.state === 'created') {
-    if (local.problem && nowMs < local.problem.retryAtMs) return [waitForProblem(local.problem)];
-    return [...admit(local), { type: 'start', attempt: attemptOf(newest) }];
+    if (!local.problem) return [...admit(local), { type: 'start', attempt: attemptOf(newest) }];
+    if (nowMs < local.problem.retryAtMs) return [waitForProblem(local.problem)];
+    // Its start failed. What it was made for may be gone, such as a file in memory after a reboot: it is made anew.
+    const remake = planStart(pod, attemptOf(newest), local.crashes, local, nowMs);
+    return [{ type: 'remove', containerId: newest.id }, ...remake];
   }
   if (isAlive(newest)) {
     const { unhealthy } = local;
@@ -130,6 +135,7 @@ function planRun(
   if (newest.state === 'removing') return [{ type: 'wait', why: 'stopping' }];
   if (!isRestarted(pod, newest)) return [];
   if (isOutdated(pod, newest)) return planStart(pod, attemptOf(newest) + 1, 0, local, nowMs);
+  if (local.endedWithHostId === newest.id) return planStart(pod, attemptOf(newest) + 1, local.crashes, local, nowMs);
   const crashes = ranLong(newest) ? 0 : local.crashes;
   const dueMs = (local.endedAtMs.get(newest.id) ?? 0) + crashDelayMs(crashes);
   if (nowMs < dueMs) return [{ type: 'wait', untilMs: dueMs, why: 'crash-loop' }];

@@ -1,6 +1,6 @@
 import type { BoundPort, ContainerObservation, MountSpec } from '../../adapters/runtime/port.ts';
 import type { Pod } from '../../resources/kinds.ts';
-import { annotations } from '../../resources/names.ts';
+import { annotations, hostLabels } from '../../resources/names.ts';
 import type { Refusal } from './admission.ts';
 import type { Environment } from './environment.ts';
 import { attemptOf, graceSecondsOf, hasEnded, isAlive, type PodLocal } from './plan.ts';
@@ -30,6 +30,9 @@ const maxLocalDelayMs = 10_000;
 /** Of a pod in a crash loop there are few containers at a time, and many gone ones. */
 const maxRemembered = 32;
 
+/** What the engine says of a container that was gone when it started itself. */
+const endedUnseen = 255;
+
 /** A pod whose object is gone was deleted by force: nobody waits for its end. */
 const forcedGraceSeconds = 2;
 
@@ -57,6 +60,7 @@ export class PodRecord {
   crashes = 0;
   lastAttempt = -1;
   readonly endedAtMs = new Map<string, number>();
+  endedWithHostId: string | undefined;
   stopping: { readonly containerId: string; readonly deadlineMs: number } | undefined;
   unhealthy: { readonly containerId: string; readonly graceSeconds?: number } | undefined;
   /** The postStart handler of the newest container that started. */
@@ -103,14 +107,15 @@ export class PodRecord {
    */
   observe(container: ContainerObservation, nowMs: number, askedAtMs = nowMs): void {
     if (askedAtMs < (this.#askedAtMs.get(container.id) ?? 0)) return;
+    const isFirstSight = !this.#askedAtMs.has(container.id);
     this.#askedAtMs.set(container.id, askedAtMs);
     this.containers.set(container.id, container);
     const attempt = attemptOf(container);
     if (attempt > this.lastAttempt) {
-      // After a restart of the agent the attempts made so far stand for the crashes.
-      if (this.lastAttempt < 0) this.crashes = attempt;
+      if (this.lastAttempt < 0) this.crashes = Number(container.labels[hostLabels.crashes] ?? attempt);
       this.lastAttempt = attempt;
     }
+    if (isFirstSight && hasEnded(container) && container.exitCode === endedUnseen) this.endedWithHostId = container.id;
     if (hasEnded(container) && !this.endedAtMs.has(container.id)) this.endedAtMs.set(container.id, nowMs);
     if (isAlive(container)) {
       this.problem = undefined;
@@ -159,6 +164,7 @@ export class PodRecord {
       endedAtMs: this.endedAtMs,
       lastAttempt: this.lastAttempt,
       graceSeconds: Math.min(this.pod ? graceSecondsOf(this.pod) : forcedGraceSeconds, forcedGraceSeconds),
+      ...(this.endedWithHostId === undefined ? {} : { endedWithHostId: this.endedWithHostId }),
       ...(this.isNewImage ? { isNewImage: true } : {}),
       ...(this.problem ? { problem: this.problem } : {}),
       ...(this.stopping ? { stopping: this.stopping } : {}),

@@ -8,6 +8,9 @@ import { hangUp } from './hang-up.ts';
 import { TimesInLongLines } from './long-lines.ts';
 import { StreamDemux, type StreamPart } from './stream-demux.ts';
 
+const maxResizes = 4;
+const resizePauseMs = 20;
+
 /** Output of one container, from the engine's own files. */
 export async function openLogs(
   engine: DockerEngine,
@@ -107,16 +110,7 @@ export async function openExec(
     stdin: options.stdin ? inputOver(socket, options.tty) : undefined,
     stdout,
     stderr,
-    resize: async (columns, rows) => {
-      await engine.call({
-        method: 'POST',
-        path: `/exec/${execId}/resize`,
-        query: { w: String(columns), h: String(rows) },
-        purpose: 'resize a terminal',
-        // The command may have ended meanwhile.
-        accept: [404, 409, 500],
-      });
-    },
+    resize: (columns, rows) => resizeTerminal(engine, `/exec/${execId}/resize`, columns, rows),
     exitCode: async () => {
       await ended;
       return exitCodeOf(engine, execId);
@@ -158,20 +152,28 @@ export async function openAttach(
     stdin: options.stdin ? inputOver(socket, isTerminal) : undefined,
     stdout,
     stderr,
-    resize: async (columns, rows) => {
-      await engine.call({
-        method: 'POST',
-        path: `/containers/${containerId}/resize`,
-        query: { w: String(columns), h: String(rows) },
-        purpose: 'resize a terminal',
-        accept: [404, 409, 500],
-      });
-    },
+    resize: (columns, rows) => resizeTerminal(engine, `/containers/${containerId}/resize`, columns, rows),
     exitCode: async () => {
       await ended;
       return 0;
     },
   };
+}
+
+/** A process that has just started may not take a size yet; one that has ended never will. */
+async function resizeTerminal(engine: DockerEngine, path: string, columns: number, rows: number): Promise<void> {
+  for (let tries = 1; tries <= maxResizes; tries++) {
+    const { status } = await engine.call({
+      method: 'POST',
+      path,
+      query: { w: String(columns), h: String(rows) },
+      purpose: 'resize a terminal',
+      timeoutMs: 2_000,
+      accept: [404, 409, 500],
+    });
+    if (status < 400) return;
+    await systemClock.sleep(resizePauseMs * tries);
+  }
 }
 
 /** The engine would close the output of a terminal together with its input. */

@@ -13,6 +13,7 @@ export const runCreate: StepRunner<'create'> = async (step, context) => {
     grid: context.grid,
     nodeName: context.nodeName,
     attempt: step.attempt,
+    crashes: step.crashes,
     networkName: context.networkName,
     variables: record.prepared.environment.variables,
     mounts: [...record.prepared.mounts, ...lastWords],

@@ -4,6 +4,7 @@ import { dropMessage } from '../termination-message.ts';
 
 export const runRemove: StepRunner<'remove'> = async (step, { record, runtime, files }) => {
   const container = record.containers.get(step.containerId);
+  if (container?.startedAt === undefined) await runtime.reap(step.containerId);
   await runtime.remove(step.containerId);
   if (container) await dropMessage(record, attemptOf(container), files);
   record.forget(step.containerId);
