@@ -1,5 +1,5 @@
 // What the API does in a second, what it costs, and how long things take, against a server process on loopback:
-//   node bench/api.ts [create list lag watch watches cold-start bound] [--out FILE] [--profile DIR]
+//   node bench/api.ts [create list lag watch watches cold-start bind bound] [--out FILE] [--profile DIR]
 // Load, simulated nodes and server share the machine's cores: the figures are a floor. Writes bench/results/api.json.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -264,38 +264,41 @@ const sections: Record<string, () => Promise<Figures>> = {
     }
   },
 
-  bound: () =>
-    withServer(async (server) => {
-      const simulator = spawn(
-        process.execPath,
-        [
-          '--disable-warning=ExperimentalWarning',
-          new URL('simulator/main.ts', import.meta.url).pathname,
-          '--data',
-          server.dataDirectory,
-          '--server',
-          server.url,
-          '--nodes',
-          flags.nodes,
-        ],
-        { stdio: ['ignore', 'pipe', 'inherit'] },
-      );
-      const lines = createInterface({ input: simulator.stdout })[Symbol.asyncIterator]();
-      const { value: ready } = await lines.next();
-      // A server that has just started compiles what it runs: that is a cost of the start, not of a pod.
-      await countBound(
-        server,
-        async () => (await createPods(server, { count: 3_000, path: ofMain, prefix: 'w' })).perSecond,
-      );
-      const bound = await countBound(server, async () => {
-        const { perSecond } = await createPods(server, { path: ofMain, prefix: 'b' });
-        return perSecond;
-      });
-      simulator.kill('SIGTERM');
-      await once(simulator, 'exit');
-      return { nodes: Number(flags.nodes), joinSeconds: Number(JSON.parse(`${ready}`).seconds.toFixed(1)), ...bound };
-    }),
+  /** Nodes take their pods and tell nothing of them: what is left is the way from a create to a node. */
+  bind: () => boundWith({ startDelayMs: 600_000 }),
+
+  /** Each node also reports each of its pods Running, as fast as it can. */
+  bound: () => boundWith({ startDelayMs: 0 }),
 };
+
+function boundWith({ startDelayMs }: { readonly startDelayMs: number }): Promise<Figures> {
+  return withServer(async (server) => {
+    const simulator = spawn(
+      process.execPath,
+      [
+        '--disable-warning=ExperimentalWarning',
+        new URL('simulator/main.ts', import.meta.url).pathname,
+        ...['--data', server.dataDirectory, '--server', server.url, '--nodes', flags.nodes],
+        ...['--start-delay-ms', String(startDelayMs)],
+      ],
+      { stdio: ['ignore', 'pipe', 'inherit'] },
+    );
+    const lines = createInterface({ input: simulator.stdout })[Symbol.asyncIterator]();
+    const { value: ready } = await lines.next();
+    // A server that has just started compiles what it runs: that is a cost of the start, not of a pod.
+    await countBound(
+      server,
+      async () => (await createPods(server, { count: 3_000, path: ofMain, prefix: 'w' })).perSecond,
+    );
+    const bound = await countBound(server, async () => {
+      const { perSecond } = await createPods(server, { path: ofMain, prefix: 'b' });
+      return perSecond;
+    });
+    simulator.kill('SIGTERM');
+    await once(simulator, 'exit');
+    return { nodes: Number(flags.nodes), joinSeconds: Number(JSON.parse(`${ready}`).seconds.toFixed(1)), ...bound };
+  });
+}
 
 /** How late the server's event loop was since this was asked last; its timer ticks each 20 ms, which is part of the figures. */
 async function lagOf(connection: LoadConnection): Promise<{ p99Ms: number; maxMs: number }> {

@@ -6,40 +6,62 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import {
+  createService,
+  docker,
+  eventually,
+  labDown,
+  labUp,
+  lastStartMs,
+  on,
+  removeService,
+  run,
+  runningOn,
+  startSwarm,
+  summary,
+} from './lab-hosts.ts';
 
 const { values } = parseArgs({ options: { 'idle-seconds': { type: 'string', default: '600' } } });
 const idleSeconds = Number(values['idle-seconds']);
 const work = mkdtempSync(join(tmpdir(), 'flotilla-bench-'));
-const network = '10.99.230.0/24';
-const lab = 'bench';
 const hosts = ['h1', 'h2', 'h3'];
+const idle = 'trap "exit 0" TERM; sleep 36000 & wait';
 
 process.env.FLOTILLA_CONFIG = join(work, 'config.json');
 process.env.FLOTILLA_NODE = process.execPath;
 const bin = installPackage();
+const lab = { bin, name: 'bench', prefix: '10.99.230', hosts };
 
 const results: Record<string, unknown> = {};
 try {
   results.versionMs = median(times(20, () => run([bin, 'version'])));
-  labDown();
+  labDown(lab);
   run([bin, 'version']);
-  results.labUpMs = median(times(3, () => labUp(), labDown));
-  labUp();
-  for (const host of hosts) inLab(host, 'docker', 'pull', '-q', 'busybox');
+  results.labUpMs = median(
+    times(
+      3,
+      () => labUp(lab),
+      () => labDown(lab),
+    ),
+  );
+  labUp(lab);
+  for (const host of hosts) on(lab, host, 'docker', 'pull', '-q', 'busybox');
   results.dockerRunMs = median(
     times(
       5,
-      () => inLab('h1', 'docker', 'run', '-d', '--name', 'one', 'busybox', 'sleep', '600'),
-      () => inLab('h1', 'docker', 'rm', '-f', 'one'),
+      () => on(lab, 'h1', 'docker', 'run', '-d', '--name', 'one', 'busybox', 'sleep', '600'),
+      () => on(lab, 'h1', 'docker', 'rm', '-f', 'one'),
     ),
   );
-  Object.assign(results, await deployThree());
-  results.swarm = await swarmThree();
+  results.three = await deployed(3, 7);
+  results.thirty = await deployed(30, 5);
+  results.thirtyDockerRunsOnOneHostMs = await parallelRuns(30);
+  results.swarm = await swarmed({ three: 3, thirty: 30 }, 5);
   Object.assign(results, await memoryWithPods(30));
-  labDown();
+  labDown(lab);
   results.up = await memoryOfUp(30);
 } finally {
-  labDown();
+  labDown(lab);
   rmSync(work, { recursive: true, force: true });
 }
 mkdirSync(join(import.meta.dirname, 'results'), { recursive: true });
@@ -72,112 +94,75 @@ function installPackage(): string {
   return join(work, 'bin/flotilla');
 }
 
-function labUp(): void {
-  run([bin, 'lab', 'up', '--name', lab, '--network', network, '--hosts', '3']);
-}
-
-function labDown(): void {
-  run([bin, 'lab', 'down', '--name', lab]);
-}
-
-/** One instance a host, image present: from the start of `deploy` to its end, and to the third container's start. */
-async function deployThree(): Promise<object> {
+/** Images present: from the start of `deploy` to its end, and to the last container's start. */
+async function deployed(instances: number, rounds: number): Promise<object> {
   const commandMs: number[] = [];
   const runningMs: number[] = [];
-  for (let round = 0; round < 7; round++) {
-    const name = `three${round}`;
-    const file = stackFile(name, 3);
+  for (let round = 0; round < rounds; round++) {
+    const file = stackFile('web', instances);
     const startedAtMs = Date.now();
     const started = performance.now();
-    run([bin, 'deploy', '-f', file]);
+    run([bin, 'deploy', '-f', file, '--timeout', '3m']);
     commandMs.push(performance.now() - started);
-    const startedAt = hosts.map((host) =>
-      inLab(
-        host,
-        'sh',
-        '-c',
-        `docker inspect -f '{{.State.StartedAt}}' $(docker ps -q --filter label=flotilla.dev/pod-namespace=${name})`,
-      ).trim(),
-    );
-    runningMs.push(Math.max(...startedAt.map((text) => Date.parse(text))) - startedAtMs);
-    run([bin, 'rm', name]);
+    runningMs.push(lastStartMs(lab) - startedAtMs);
+    run([bin, 'rm', 'web']);
+    await eventually('an empty lab', 60_000, () => runningOn(lab).length === 0);
   }
   return { deployCommandMs: summary(commandMs), deployRunningMs: summary(runningMs) };
 }
 
-/** The peer, on the same hosts in the same run: `docker service create` of three replicas until all run. */
-async function swarmThree(): Promise<object> {
-  // Swarm and live-restore exclude each other: daemons of their own, beside the lab's.
-  run([bin, 'lab', 'down', '--name', 'benchsw']);
-  run([bin, 'lab', 'up', '--name', 'benchsw', '--network', '10.99.231.0/24', '--hosts', '3', '--no-flotilla']);
-  const at = (host: string, ...argv: string[]) => run([bin, 'lab', 'exec', '--name', 'benchsw', host, '--', ...argv]);
+/** The peer, on hosts of the same kind in the same run: from the start of `docker service create` to the last container's start. */
+async function swarmed(sizes: Readonly<Record<string, number>>, rounds: number): Promise<object> {
+  const swarm = { bin, name: 'benchsw', prefix: '10.99.231', hosts };
   try {
-    for (const host of hosts) {
-      const file = `/var/lib/flotilla-lab/benchsw/${host}/daemon.json`;
-      at(
-        host,
-        'sh',
-        '-c',
-        `sed -i 's/"live-restore": true/"live-restore": false/' ${file} && kill -HUP $(cat /run/docker.pid)`,
-      );
+    labDown(swarm);
+    labUp(swarm, ['--no-flotilla']);
+    await startSwarm(swarm);
+    for (const host of hosts) docker(swarm, host, 'pull', '-q', 'busybox');
+    const found: Record<string, object> = {};
+    for (const [name, replicas] of Object.entries(sizes)) {
+      const ms: number[] = [];
+      for (let round = 0; round < rounds; round++) {
+        const startedAtMs = Date.now();
+        createService(swarm, 's', replicas, ['sh', '-c', idle]);
+        await eventually(`${replicas} tasks of Swarm`, 120_000, () => runningOn(swarm).length === replicas);
+        ms.push(lastStartMs(swarm) - startedAtMs);
+        await removeService(swarm, 's');
+      }
+      found[name] = summary(ms);
     }
-    await delay(2_000);
-    at('h1', 'docker', 'swarm', 'init', '--advertise-addr', '10.99.231.1');
-    const token = at('h1', 'docker', 'swarm', 'join-token', '-q', 'worker').trim();
-    for (const host of ['h2', 'h3']) at(host, 'docker', 'swarm', 'join', '--token', token, '10.99.231.1:2377');
-    for (const host of hosts) at(host, 'docker', 'pull', '-q', 'busybox');
-    const ms = times(
-      5,
-      () =>
-        at(
-          'h1',
-          'docker',
-          'service',
-          'create',
-          '-q',
-          '--no-resolve-image',
-          '--detach=true',
-          '--name',
-          's',
-          '--replicas',
-          '3',
-          'busybox',
-          'sleep',
-          '600',
-        ) && waitSwarm(at),
-      () => {
-        at('h1', 'docker', 'service', 'rm', 's');
-      },
-    );
-    return { runningMs: summary(ms) };
+    return found;
   } catch (error) {
     return { notMeasured: error instanceof Error ? error.message.slice(0, 300) : String(error) };
   } finally {
-    run([bin, 'lab', 'down', '--name', 'benchsw']);
+    labDown(swarm);
   }
 }
 
-function waitSwarm(at: (host: string, ...argv: string[]) => string): void {
-  const end = performance.now() + 30_000;
-  while (performance.now() < end) {
-    if (at('h1', 'docker', 'service', 'ls', '--format', '{{.Replicas}}').trim() === '3/3') return;
-  }
-  throw new Error('swarm did not start three replicas in 30 s');
+/** As many `docker run` at once on one host, until the last has started. */
+async function parallelRuns(count: number): Promise<number> {
+  const script = `for i in $(seq ${count}); do docker run -d --name p$i busybox sh -c '${idle}' & done; wait`;
+  const startedAtMs = Date.now();
+  on(lab, 'h1', 'sh', '-c', script);
+  const ms = lastStartMs(lab) - startedAtMs;
+  on(lab, 'h1', 'sh', '-c', 'docker rm -f $(docker ps -q)');
+  return ms;
 }
 
 async function memoryWithPods(count: number): Promise<object> {
   run([bin, 'deploy', '-f', stackFile('many', count), '--timeout', '3m']);
   await delay(idleSeconds * 1_000);
-  const server = pssOf((line) => line.includes(' server ') && line.includes(`/${lab}/`));
-  const agents = pssOf((line) => line.includes(' agent ') && line.includes(`/${lab}/`));
+  const server = pssOf((line) => line.includes(' server ') && line.includes(`/${lab.name}/`));
+  const agents = pssOf((line) => line.includes(' agent ') && line.includes(`/${lab.name}/`));
   run([bin, 'rm', 'many']);
   return { pods: count, serverPssMiB: Math.max(...server), agentPssMiB: agents };
 }
 
 /** `flotilla up` on one host of a lab that has Docker only. */
 async function memoryOfUp(count: number): Promise<object> {
-  run([bin, 'lab', 'up', '--name', lab, '--network', network, '--hosts', '1', '--no-flotilla']);
-  inLab('h1', 'docker', 'pull', '-q', 'busybox');
+  const one = { ...lab, hosts: ['h1'] };
+  labUp(one, ['--no-flotilla']);
+  on(lab, 'h1', 'docker', 'pull', '-q', 'busybox');
   const data = join(work, 'up');
   const up = spawn(
     bin,
@@ -185,7 +170,7 @@ async function memoryOfUp(count: number): Promise<object> {
       'lab',
       'exec',
       '--name',
-      lab,
+      lab.name,
       'h1',
       '--',
       'env',
@@ -202,8 +187,14 @@ async function memoryOfUp(count: number): Promise<object> {
   );
   try {
     const inUp = (...argv: string[]) =>
-      inLab('h1', 'env', `FLOTILLA_NODE=${process.execPath}`, `FLOTILLA_CONFIG=${work}/up.json`, bin, ...argv);
-    await eventually(() => /Ready/.test(inUp('node', 'ls')));
+      on(lab, 'h1', 'env', `FLOTILLA_NODE=${process.execPath}`, `FLOTILLA_CONFIG=${work}/up.json`, bin, ...argv);
+    await eventually('a node that is Ready', 30_000, () => {
+      try {
+        return /Ready/.test(inUp('node', 'ls'));
+      } catch {
+        return false; // its API is not there yet
+      }
+    });
     inUp('deploy', '-f', stackFile('many', count), '--timeout', '3m');
     await delay(idleSeconds * 1_000);
     return { pods: count, pssMiB: Math.max(...pssOf((line) => line.includes(' up ') && line.includes(data))) };
@@ -216,7 +207,7 @@ function stackFile(name: string, instances: number): string {
   const file = join(work, `${name}.yml`);
   writeFileSync(
     file,
-    `name: ${name}\nservices:\n  web:\n    image: busybox\n    command: [sh, -c, 'trap "exit 0" TERM; sleep 36000 & wait']\n    instances: ${instances}\n`,
+    `name: ${name}\nservices:\n  web:\n    image: busybox\n    command: [sh, -c, '${idle}']\n    instances: ${instances}\n`,
   );
   return file;
 }
@@ -237,15 +228,6 @@ function pssOf(fits: (commandLine: string) => boolean): number[] {
   return found;
 }
 
-function inLab(host: string, ...argv: string[]): string {
-  return run([bin, 'lab', 'exec', '--name', lab, host, '--', ...argv]);
-}
-
-function run(argv: readonly string[]): string {
-  const [program = '', ...args] = argv;
-  return execFileSync(program, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], timeout: 300_000 });
-}
-
 function times(count: number, work: () => unknown, after: () => unknown = () => {}): number[] {
   return Array.from({ length: count }, () => {
     const started = performance.now();
@@ -256,28 +238,6 @@ function times(count: number, work: () => unknown, after: () => unknown = () => 
   });
 }
 
-async function eventually(isSo: () => boolean): Promise<void> {
-  const end = performance.now() + 30_000;
-  while (performance.now() < end) {
-    try {
-      if (isSo()) return;
-    } catch {
-      // not yet
-    }
-    await delay(200);
-  }
-  throw new Error('not within 30 s');
-}
-
 function median(all: readonly number[]): number {
   return Math.round([...all].sort((a, b) => a - b)[Math.floor(all.length / 2)] ?? 0);
-}
-
-function summary(all: readonly number[]): object {
-  return {
-    median: median(all),
-    min: Math.round(Math.min(...all)),
-    max: Math.round(Math.max(...all)),
-    runs: all.length,
-  };
 }

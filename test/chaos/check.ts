@@ -1,5 +1,15 @@
 import type { HttpClient } from '../../src/client/http-client.ts';
-import { type Deployment, deployments, type Pod, pods, replicaSets, stacks } from '../../src/resources/kinds.ts';
+import { isNodeHeld } from '../../src/resources/failover.ts';
+import {
+  type Deployment,
+  deployments,
+  nodes as nodeKind,
+  type Pod,
+  pods,
+  replicaSets,
+  stacks,
+} from '../../src/resources/kinds.ts';
+import { isPodLost } from '../../src/resources/pod-facts.ts';
 import { matchesSelector } from '../../src/resources/selectors.ts';
 import type { Acknowledged } from './acknowledged.ts';
 import { readBack } from './workload.ts';
@@ -7,13 +17,17 @@ import { namespace } from './workload-objects.ts';
 
 /** What is not yet as it was asked for, a sentence each: empty when desired is observed. */
 export async function unfinished(client: HttpClient): Promise<readonly string[]> {
-  const [wanted, found, sets, files] = await Promise.all([
+  const [wanted, found, sets, files, nodes] = await Promise.all([
     client.list(deployments, { namespace }),
     client.list(pods, { namespace }),
     client.list(replicaSets, { namespace }),
     client.list(stacks, { namespace }),
+    client.list(nodeKind),
   ]);
-  const sentences = wanted.items.flatMap((one) => unfinishedDeployment(one, found.items));
+  // A node that was lost often is held back longer than the calm lasts: until then others run what it has.
+  const held = new Set(nodes.items.filter(isNodeHeld).map(({ metadata }) => metadata.name));
+  const counted = found.items.filter((pod) => !(isPodLost(pod) && held.has(pod.spec.nodeName ?? '')));
+  const sentences = wanted.items.flatMap((one) => unfinishedDeployment(one, counted));
   for (const { metadata, status } of files.items) {
     const available = status?.conditions?.find((one) => one.type === 'Available');
     if (status?.observedGeneration !== metadata.generation || available?.status !== 'True')

@@ -9,6 +9,7 @@ import { silentLogger } from '../../src/lib/log.ts';
 import type { Pod, PodDisruptionBudget, Secret } from '../../src/resources/kinds.ts';
 import { type RunningServer, startServer } from '../../src/server/main.ts';
 import { allKubectlVersions, createKubectl, type Kubectl, type KubectlVersion } from './kubectl.ts';
+import { until } from './until.ts';
 
 let directory = '';
 let server: RunningServer;
@@ -35,13 +36,7 @@ function kubectlAs(version: KubectlVersion, token: string): Promise<Kubectl> {
   return createKubectl(version, [`--server=${server.url}`, `--certificate-authority=${caFile}`, `--token=${token}`]);
 }
 
-async function eventually(what: string, isTrue: () => Promise<boolean>): Promise<void> {
-  const until = performance.now() + 15_000;
-  while (!(await isTrue())) {
-    assert.ok(performance.now() < until, `not within 15 s: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
+const eventually = (what: string, isSo: () => Promise<boolean> | boolean) => until(what, isSo, 15_000);
 
 // Most of their time is waiting: each has a namespace, a node and names of its own.
 describe('kubectl', { concurrency: true }, () => {

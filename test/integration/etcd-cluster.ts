@@ -4,7 +4,6 @@ import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { openEtcdStore } from '../../src/store/etcd.ts';
 import { freePort } from './free-port.ts';
 
@@ -111,14 +110,5 @@ function makeCertificates(directory: string): void {
       ],
       { cwd: directory, stdio: 'ignore' },
     );
-  }
-}
-
-/** Asks until the answer is true; throws `what` when time is over. */
-export async function until(what: string, ask: () => Promise<boolean> | boolean, timeoutMs = 15_000): Promise<void> {
-  const endMs = performance.now() + timeoutMs;
-  while (!(await ask())) {
-    if (performance.now() > endMs) throw new Error(`not within ${timeoutMs} ms: ${what}`);
-    await delay(20);
   }
 }

@@ -7,7 +7,8 @@ import { hasCode } from '../../src/lib/errors.ts';
 import { storeContract } from '../../src/store/contract.ts';
 import { openEtcdStore } from '../../src/store/etcd.ts';
 import type { Change, Store } from '../../src/store/port.ts';
-import { type EtcdCluster, startEtcdCluster, until } from './etcd-cluster.ts';
+import { type EtcdCluster, startEtcdCluster } from './etcd-cluster.ts';
+import { until } from './until.ts';
 
 const isMissing = spawnSync('etcd', ['--version']).error !== undefined;
 if (isMissing && process.env.CI) throw new Error('etcd is missing: apt-get install etcd-server');

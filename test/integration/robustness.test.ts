@@ -12,6 +12,7 @@ import { type ServerProcess, startServerProcess } from '../../bench/server-proce
 import { type EndpointSlice, endpointSlices } from '../../src/resources/kinds.ts';
 import { objectKey } from '../../src/server/registry/object-key.ts';
 import { openSqliteStore } from '../../src/store/sqlite.ts';
+import { until } from './until.ts';
 
 const many = 50_000;
 const slices = '/apis/discovery.k8s.io/v1/namespaces/bulk/endpointslices';
@@ -67,12 +68,6 @@ function connect(): Promise<LoadConnection> {
 async function metric(name: string): Promise<number> {
   const { body } = await admin.request('GET', '/metrics');
   return Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(body.toString())?.[1]);
-}
-
-async function until(what: string, isSo: () => Promise<boolean>, timeoutMs = 10_000): Promise<void> {
-  for (const endMs = performance.now() + timeoutMs; !(await isSo()); await sleep(50)) {
-    assert.ok(performance.now() < endMs, `not within ${timeoutMs} ms: ${what}`);
-  }
 }
 
 function configMap(name: string, text = ''): string {
@@ -151,11 +146,11 @@ test('5,000 watches stand at once, all are told, and none is left when their cli
   );
   assert.equal(await metric('flotilla_watches_in_flight'), 5_000);
   await admin.request('POST', configMaps, configMap('news'));
-  await until('all are told', async () => told >= 5_000);
+  await until('all are told', async () => told >= 5_000, 10_000);
   const each = (server.memory().pssBytes - before) / 5_000;
   console.log(`a watch costs ${(each / 1024).toFixed(1)} KiB, garbage included`);
   for (const connection of connections) connection.destroy();
-  await until('no watch is left', async () => (await metric('flotilla_watches_in_flight')) === 0);
+  await until('no watch is left', async () => (await metric('flotilla_watches_in_flight')) === 0, 10_000);
 });
 
 test('a watcher that does not read is dropped, and holds nobody up', async () => {

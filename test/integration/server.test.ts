@@ -20,6 +20,7 @@ import { type JoinedNode, joinCluster } from '../../src/tunnel/join.ts';
 import { connectLiveness } from '../../src/tunnel/liveness.ts';
 import { connectTunnel } from '../../src/tunnel/tunnel.ts';
 import { createKubectl, kubectlVersions } from './kubectl.ts';
+import { until } from './until.ts';
 
 const log = silentLogger;
 const keyPem = newKeyPem();
@@ -94,13 +95,7 @@ async function refusedWith(code: number, call: Promise<unknown>, message?: RegEx
     return true;
   });
 }
-async function eventually(what: string, isTrue: () => boolean | Promise<boolean>): Promise<void> {
-  const until = performance.now() + 10_000;
-  while (!(await isTrue())) {
-    assert.ok(performance.now() < until, `not within 10 s: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
+const eventually = (what: string, isSo: () => Promise<boolean> | boolean) => until(what, isSo, 10_000);
 
 test('the first start leaves its files, for the owner only', async () => {
   const files = [

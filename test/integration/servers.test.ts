@@ -23,8 +23,9 @@ import { newKeyPem } from '../../src/server/auth/identity.ts';
 import { joinCluster } from '../../src/tunnel/join.ts';
 import { connectLiveness } from '../../src/tunnel/liveness.ts';
 import { foreignBindings, readBinderHistory } from './binder-history.ts';
-import { type EtcdCluster, startEtcdCluster, until } from './etcd-cluster.ts';
+import { type EtcdCluster, startEtcdCluster } from './etcd-cluster.ts';
 import { type ServerProcesses, startServerProcesses } from './server-processes.ts';
+import { until } from './until.ts';
 
 const isMissing = spawnSync('etcd', ['--version']).error !== undefined;
 if (isMissing && process.env.CI) throw new Error('etcd is missing: apt-get install etcd-server');

@@ -9,7 +9,6 @@ import { createInterface } from 'node:readline';
 import { PassThrough } from 'node:stream';
 import { buffer, text } from 'node:stream/consumers';
 import { after, before, describe, test } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 import { Attach, Exec, KubeConfig, PortForward } from '@kubernetes/client-node';
 import fc from 'fast-check';
 import WebSocket from 'ws';
@@ -19,6 +18,7 @@ import { createPodStreams } from '../../src/server/sessions/pod-streams.ts';
 import { startTestApi, type TestApi } from '../../src/server/test-api.ts';
 import { allKubectlVersions, type CommandResult, kubectlProgram } from './kubectl.ts';
 import { type LocalAgent, startLocalAgent } from './local-agent.ts';
+import { until } from './until.ts';
 
 const pod = (name: string, nodeName: string) => ({
   apiVersion: 'v1',
@@ -84,13 +84,7 @@ after(async () => {
   await agent.stop();
 });
 
-async function eventually(what: string, ask: () => boolean): Promise<void> {
-  for (let tries = 0; tries < 800; tries++) {
-    if (ask()) return;
-    await delay(25);
-  }
-  throw new Error(`not in time: ${what}`);
-}
+const eventually = (what: string, isSo: () => Promise<boolean> | boolean) => until(what, isSo, 20_000);
 
 /** Nothing of a session is left on either side. */
 const nothingLeft = () =>

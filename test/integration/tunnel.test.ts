@@ -38,6 +38,7 @@ import type { NodeCredentials } from '../../src/tunnel/dial.ts';
 import { joinCluster, renewCertificate } from '../../src/tunnel/join.ts';
 import { connectLiveness } from '../../src/tunnel/liveness.ts';
 import { connectTunnel } from '../../src/tunnel/tunnel.ts';
+import { until } from './until.ts';
 
 const clock = systemClock;
 const log = silentLogger;
@@ -214,14 +215,7 @@ after(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-async function eventually(what: string, isTrue: () => boolean): Promise<void> {
-  const until = performance.now() + 5_000;
-  while (!isTrue()) {
-    assert.ok(performance.now() < until, `not within 5 s: ${what}`);
-    await systemClock.sleep(10);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
+const eventually = (what: string, isSo: () => Promise<boolean> | boolean) => until(what, isSo, 5_000);
 
 interface Answer {
   readonly code: number;
