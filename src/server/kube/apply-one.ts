@@ -10,8 +10,8 @@ import type { AppliedObject } from '../registry/apply.ts';
 import type { Ref } from '../registry/registry.ts';
 import type { Exchange } from './exchange.ts';
 import { mediaType, parseApplyBody, readBody } from './request-body.ts';
-import { inNamespace, type Write, warned } from './write.ts';
 import { applyMediaType } from './write-options.ts';
+import { inNamespace, type Write, warned } from './write-request.ts';
 
 /** Whether the request is a server-side apply. */
 export function isApplyRequest({ request }: Exchange): boolean {

@@ -4,7 +4,7 @@ import { deleteOptionsOf, dryIf } from './delete-options.ts';
 import { sendList } from './list.ts';
 import { parseListOptions } from './list-options.ts';
 import { readPage } from './read-page.ts';
-import type { Write } from './write.ts';
+import type { Write } from './write-request.ts';
 
 /** So many deletions of a collection are under way at once. */
 const deletionsAtOnce = 16;

@@ -4,7 +4,7 @@ import { badRequest } from '../registry/api-errors.ts';
 import type { Ref } from '../registry/registry.ts';
 import { dryIf } from './delete-options.ts';
 import { decodeBody, mediaType, readBody } from './request-body.ts';
-import type { Write } from './write.ts';
+import type { Write } from './write-request.ts';
 
 /** `POST pods/<name>/eviction`; answers a Status. */
 export async function evictOne(write: Write, ref: Ref, dependencies: EvictDependencies): Promise<object> {

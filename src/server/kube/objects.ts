@@ -20,8 +20,9 @@ import { negotiate } from './negotiate.ts';
 import { readPage } from './read-page.ts';
 import { requestToken } from './token-request.ts';
 import { sendWatch, type WatchDependencies } from './watch.ts';
-import { bindOne, createOne, deleteOne, patchOne, refuseMethod, scaleOne, updateOne, type Write } from './write.ts';
+import { bindOne, createOne, deleteOne, patchOne, refuseMethod, scaleOne, updateOne } from './write.ts';
 import { parseWriteOptions } from './write-options.ts';
+import type { Write } from './write-request.ts';
 
 export interface ObjectDependencies extends WatchDependencies {
   readonly registry: Registry;

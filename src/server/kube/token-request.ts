@@ -11,7 +11,7 @@ import type { ServiceAccountTokens } from '../auth/service-account/tokens.ts';
 import { badRequest, conflict, methodNotAllowed, serviceUnavailable } from '../registry/api-errors.ts';
 import type { Ref } from '../registry/registry.ts';
 import { decodeBody, mediaType, readBody } from './request-body.ts';
-import type { Write } from './write.ts';
+import type { Write } from './write-request.ts';
 
 const defaultSeconds = 3_600;
 const minSeconds = 600;

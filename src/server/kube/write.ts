@@ -1,29 +1,16 @@
 import { bindingBody, scaleBody } from '../../resources/bodies.ts';
-import type { Decodable, Strictness } from '../../resources/decode.ts';
+import type { Decodable } from '../../resources/decode.ts';
 import { invalid, invalidError } from '../../resources/field-errors.ts';
 import type { Kind } from '../../resources/kind.ts';
 import { leases, podDisruptionBudgets } from '../../resources/kinds.ts';
 import type { ApiObject } from '../../resources/object.ts';
-import { warningsOf } from '../../resources/warnings.ts';
 import { badRequest, methodNotAllowed, unsupportedMediaType } from '../registry/api-errors.ts';
-import type { Call } from '../registry/call.ts';
-import type { Ref, Registry } from '../registry/registry.ts';
+import type { Ref } from '../registry/registry.ts';
 import { applyScale, isApplyRequest } from './apply-one.ts';
 import { deleteOptionsOf, dryIf } from './delete-options.ts';
-import type { Exchange } from './exchange.ts';
 import { decodeBody, mediaType, parseJsonPatch, readBody } from './request-body.ts';
 import { applyMediaType } from './write-options.ts';
-
-/** A write, understood but for its body. */
-export interface Write {
-  readonly exchange: Exchange;
-  readonly registry: Registry;
-  readonly kind: Kind;
-  readonly namespace: string | undefined;
-  readonly call: Call;
-  readonly strictness: Strictness;
-  readonly isForced: boolean;
-}
+import { inNamespace, type Write, warned } from './write-request.ts';
 
 export async function createOne(write: Write): Promise<ApiObject> {
   const object = await objectFromBody(write, write.kind);
@@ -94,19 +81,6 @@ async function objectFromBody(write: Write, decodable: Decodable): Promise<ApiOb
   return inNamespace(write, decoded.object);
 }
 
-/** The path says where an object is; the body may say the same, or nothing. Throws ApiError 400. */
-export function inNamespace(write: Write, object: ApiObject): ApiObject {
-  if (!write.kind.namespaced) return object;
-  const sent = object.metadata.namespace;
-  if (sent && write.namespace !== undefined && sent !== write.namespace) {
-    throw badRequest(
-      `the namespace of the provided object does not match the namespace sent on the request: ${sent}, ${write.namespace}`,
-    );
-  }
-  if (write.namespace !== undefined) object.metadata.namespace = write.namespace;
-  return object;
-}
-
 const patchTypes = {
   'application/json-patch+json': 'json',
   'application/merge-patch+json': 'merge',
@@ -121,12 +95,6 @@ async function patchFromBody({ exchange, kind }: Write) {
   if (!isKnown) throw unsupportedMediaType(sent, [...accepted, applyMediaType]);
   const { value, problems } = parseJsonPatch(await readBody(exchange.request));
   return { type, body: value, problems };
-}
-
-/** What is understood but works in another way than elsewhere is said. */
-export function warned(write: Write, object: ApiObject): ApiObject {
-  for (const sentence of warningsOf(write.kind, object)) write.call.warn?.(sentence);
-  return object;
 }
 
 /** Methods that an existing path does not have. */
