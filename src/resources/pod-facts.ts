@@ -1,4 +1,5 @@
 import type { PodCondition } from 'kubernetes-types/core/v1.js';
+import { formatTime } from './conditions.ts';
 import type { Pod } from './kinds.ts';
 import { podConditions } from './names.ts';
 import { cpuMillisOf, memoryBytesOf } from './quantity.ts';
@@ -26,6 +27,17 @@ export function isPodReady(pod: Pod): boolean {
 /** Its node has been silent for too long; it is not counted, and may come back. */
 export function isPodLost(pod: Pod): boolean {
   return podCondition(pod, podConditions.nodeLost)?.status === 'True';
+}
+
+/**
+ * The status patch (strategic) that says why a running pod is about to be deleted, in Kubernetes' words: who sees it end knows
+ * that it did not fail by itself.
+ */
+export function disruptionPatch(reason: string, message: string, nowMs: number): object {
+  const lastTransitionTime = formatTime(nowMs);
+  return {
+    status: { conditions: [{ type: 'DisruptionTarget', status: 'True', reason, message, lastTransitionTime }] },
+  };
 }
 
 export function isPodTerminating(pod: Pod): boolean {

@@ -53,6 +53,7 @@ import { createNodeTunnels } from './sessions/node-sessions.ts';
 import { createPodStreams, sendNodeMetrics } from './sessions/pod-streams.ts';
 import { startServerList } from './sessions/server-list.ts';
 import { acceptTunnel } from './sessions/tunnel-server.ts';
+import { watchStandstill } from './standstill.ts';
 
 export interface OpenStoreOptions {
   readonly dataDirectory: string;
@@ -100,6 +101,8 @@ export async function assembleServer(
   const codec = createObjectCodec(createCipher(identity.secretsKey), await readResourceVersions(store));
   const cache = await startWatchCache({ store, kinds: allKinds, codec, clock, log });
   stops.push(() => cache.stop());
+  const standstill = watchStandstill(clock);
+  stops.push(() => standstill.stop());
   const complete = createPodAdmission({ cache, clock });
   const tokenIssuer = (token: Token) => mintToken(token, identity.caHash);
   const commitSeconds = commitHistogram(metrics);
@@ -194,6 +197,7 @@ export async function assembleServer(
       }),
       serviceAccountTokens,
       podStreams: createPodStreams({ tunnels, metrics, clock, log }),
+      standstill,
       version: options.version,
       metrics,
       log,

@@ -2,6 +2,7 @@
 import type { HttpClient } from '../../src/client/http-client.ts';
 import { endpointSlices, nodes, type Pod, pods, type Service, services } from '../../src/resources/kinds.ts';
 import { labels } from '../../src/resources/names.ts';
+import { isPodLost } from '../../src/resources/pod-facts.ts';
 import { matchesSelector } from '../../src/resources/selectors.ts';
 import { machineOf, runOn } from '../e2e/host-state.ts';
 import type { TestLab } from '../e2e/lab.ts';
@@ -50,7 +51,7 @@ export async function wrongNames(
 function addressesBehind({ spec }: Service, all: readonly Pod[]): readonly string[] {
   return all
     .filter((pod) => matchesSelector({ matchLabels: spec.selector ?? {} }, pod.metadata.labels))
-    .filter((pod) => isReady(pod) && pod.metadata.deletionTimestamp === undefined)
+    .filter((pod) => isReady(pod) && !isPodLost(pod) && pod.metadata.deletionTimestamp === undefined)
     .map((pod) => pod.status?.podIP ?? '')
     .sort();
 }

@@ -279,6 +279,29 @@ test('a flood of streams that are begun and reset ends with its connection', asy
   assert.equal((await admin.request('GET', '/readyz')).status, 200);
 });
 
+test('what a server that stood still was asked, and whose client has gone meanwhile, is not done late', async () => {
+  const names = Array.from({ length: 20 }, (_, at) => `late-${at}`);
+  const leaving = await Promise.all(names.map(() => connect()));
+  for (const name of names.slice(0, 10)) await admin.request('POST', configMaps, configMap(name, 'new'));
+  process.kill(server.pid, 'SIGSTOP');
+  const asked = leaving.map((one, at) => {
+    const name = names[at] ?? '';
+    const isThere = at < 10;
+    const path = isThere ? `${configMaps}/${name}` : configMaps;
+    return one.request(isThere ? 'PUT' : 'POST', path, configMap(name, 'old')).catch(() => undefined);
+  });
+  await sleep(1_500); // nobody gives up earlier
+  for (const one of leaving) one.destroy();
+  await Promise.all(asked);
+  process.kill(server.pid, 'SIGCONT');
+  await sleep(500); // what it would do it does now
+  for (const [at, name] of names.entries()) {
+    const { status, body } = await admin.request('GET', `${configMaps}/${name}`);
+    assert.equal(status, at < 10 ? 200 : 404, name);
+    if (at < 10) assert.equal(JSON.parse(body.toString()).data.text, 'new', name);
+  }
+});
+
 test('SIGTERM: what was begun is finished, watches end cleanly, nothing new is taken, exit code 0', async () => {
   const client = await connect();
   let tail = '';

@@ -229,6 +229,7 @@ export function startPods(options: PodsOptions): Pods {
       record.recall(pod);
       record.take(pod);
       record.isDesired = true;
+      writer.told(uid, pod);
       queue.add(uid);
       options.onChange?.();
     },

@@ -62,6 +62,41 @@ describe('writing the status of a pod', () => {
     await writer.stop();
   });
 
+  it('is written again when an older write comes late, and only then', async () => {
+    const { change, written, writer, clock } = start(async () => {});
+    const tell = (phase: string) => writer.told('uid-1', { ...podOf(), status: { phase } });
+    change('Pending');
+    await settled();
+    change('Running');
+    await settled();
+    tell('Pending'); // the echo of the first
+    await clock.advance(500);
+    tell('Running');
+    await clock.advance(10_000);
+    assert.deepEqual(written, ['Pending', 'Running'], 'an echo is no reason');
+    tell('Pending');
+    await clock.advance(1_000);
+    await settled();
+    assert.deepEqual(written, ['Pending', 'Running', 'Running']);
+    tell('Running');
+    await clock.advance(100_000);
+    assert.equal(written.length, 3);
+    await writer.stop();
+  });
+
+  it('asks less and less often for what never comes to be', async () => {
+    const { change, written, writer, clock } = start(async () => {});
+    change('Running');
+    await settled();
+    for (let seconds = 0; seconds < 60; seconds++) {
+      writer.told('uid-1', { ...podOf(), status: { phase: 'Pending' } });
+      await clock.advance(1_000);
+      await settled();
+    }
+    assert.ok(written.length > 3 && written.length < 9, `${written.length} writes in a minute`);
+    await writer.stop();
+  });
+
   it('says the same once, tries again when nobody answers, and ends with the pod', async () => {
     const { change, written, writer, clock } = start(async (count) => {
       if (count === 1) throw new Error('nobody there');

@@ -5,11 +5,14 @@ import { backoffMs } from '../../lib/backoff.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Logger } from '../../lib/log.ts';
 import { type Pod, pods } from '../../resources/kinds.ts';
+import { holdsStatus } from './holds-status.ts';
 
 /** Tells the API what the agent sees: one write in flight a pod, what changes meanwhile goes with the next one. */
 export interface StatusWriter {
   /** The status of this pod may have changed. */
   update(uid: string): void;
+  /** The API tells of the pod. What differs from what was written for a while is written again: an older write came late. */
+  told(uid: string, pod: Pod): void;
   forget(uid: string): void;
   stop(): Promise<void>;
 }
@@ -35,9 +38,16 @@ interface Writing {
   running: Promise<void> | undefined;
   isDirty: boolean;
   failures: number;
+  /** The status that the API told last. */
+  told: PodStatus | undefined;
+  /** Written again because it differed, in a row. */
+  repairs: number;
+  cancelRepair: (() => void) | undefined;
 }
 
 const timeoutMs = 10_000;
+/** The echo of the last write may be on its way still. */
+const repair = { initialMs: 1_000, maxMs: 60_000 };
 const retry = { initialMs: 100, maxMs: 5_000 };
 
 export function createStatusWriter(options: StatusWriterOptions): StatusWriter {
@@ -88,22 +98,57 @@ export function createStatusWriter(options: StatusWriterOptions): StatusWriter {
     });
   };
 
+  const repairOf = (uid: string, state: Writing): void => {
+    state.cancelRepair = undefined;
+    if (states.get(uid) !== state || state.running || !isOverwritten(state)) return;
+    log.warn('pod status is not what was written last: an older write came late; writing it again', { uid });
+    state.repairs++;
+    state.writtenText = '';
+    state.isDirty = true;
+    start(uid, state);
+  };
+
   return {
     update(uid) {
       let state = states.get(uid);
       if (!state) {
-        state = { written: undefined, writtenText: '', running: undefined, isDirty: false, failures: 0 };
+        state = newState();
         states.set(uid, state);
       }
       state.isDirty = true;
       start(uid, state);
     },
-    forget: (uid) => void states.delete(uid),
+    told(uid, pod) {
+      const state = states.get(uid);
+      if (!state) return;
+      state.told = pod.status;
+      if (!isOverwritten(state)) {
+        state.repairs = 0;
+        state.cancelRepair?.();
+        state.cancelRepair = undefined;
+      } else state.cancelRepair ??= clock.after(backoffMs(state.repairs + 1, repair), () => repairOf(uid, state));
+    },
+    forget(uid) {
+      states.get(uid)?.cancelRepair?.();
+      states.delete(uid);
+    },
     async stop() {
       abort.abort(new Error('the agent stops'));
+      for (const { cancelRepair } of states.values()) cancelRepair?.();
       await Promise.all([...states.values()].map(({ running }) => running));
     },
   };
+}
+
+function newState(): Writing {
+  return {
+    ...{ written: undefined, writtenText: '', running: undefined, isDirty: false, failures: 0 },
+    ...{ told: undefined, repairs: 0, cancelRepair: undefined },
+  };
+}
+
+function isOverwritten({ told, written }: Writing): boolean {
+  return told !== undefined && written !== undefined && !holdsStatus(told, written);
 }
 
 /** Merging keeps what is not said: a reason of yesterday's False would stand beside today's True. */

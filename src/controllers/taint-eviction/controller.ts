@@ -1,5 +1,6 @@
 import type { WorkResult } from '../../lib/work-queue.ts';
 import { nodes as nodeKind, type Pod, pods as podKind } from '../../resources/kinds.ts';
+import { disruptionPatch } from '../../resources/pod-facts.ts';
 import type { ControllerContext, RunningController } from '../controller-context.ts';
 import { createObjectWriter } from '../object-writer.ts';
 import { startReconciler } from '../reconciler.ts';
@@ -7,7 +8,7 @@ import { noExecuteTaints, planTaintEviction } from './plan.ts';
 
 const byNode = 'node';
 
-/** Deletes pods from nodes whose NoExecute taints they do not tolerate (any more). Writes: deletion of Pods. */
+/** Deletes pods from nodes whose NoExecute taints they do not tolerate (any more). Writes: deletion of Pods, and why. */
 export function startTaintEvictionController(context: ControllerContext): RunningController {
   const { client, clock, events, log } = context;
   const pods = context.informers.of(podKind);
@@ -51,6 +52,9 @@ export function startTaintEvictionController(context: ControllerContext): Runnin
     log.info('pod evicted', { namespace, pod: name, node: pod.spec.nodeName, taint });
     const words = `Marking for deletion Pod ${namespace}/${name}: its node ${pod.spec.nodeName} has the taint ${taint}`;
     events.record(pod, 'Normal', 'TaintManagerEviction', words);
+    const why = 'Taint manager: deleting due to NoExecute taint';
+    const body = disruptionPatch('DeletionByTaintManager', why, clock.wallMs());
+    await client.patch(podKind, { name, namespace }, { type: 'strategic', subresource: 'status', body }, { signal });
     await writer.remove(pods, pod, { signal });
   }
 

@@ -53,6 +53,22 @@ test('of many at once exactly as many succeed as the budget allows', async () =>
   assert.equal(Object.keys(status.disruptedPods).length, 3);
 });
 
+test('whoever sees the pod end knows that it was evicted', async () => {
+  await makePods('told', 2);
+  const headers = { 'content-type': 'application/merge-patch+json' };
+  for (const name of ['told-0', 'told-1'])
+    await api.call('PATCH', `${pods}/${name}`, { body: { metadata: { finalizers: ['example.com/kept'] } }, headers });
+  await makeBudget('told', 2);
+  for (const name of ['told-0', 'told-1']) assert.equal((await evict(name)).code, 201);
+  const { metadata, status } = (await api.call('GET', `${pods}/told-0`)).json;
+  assert.ok(metadata.deletionTimestamp);
+  const told = status.conditions.find(({ type }: { type: string }) => type === 'DisruptionTarget');
+  assert.deepEqual(
+    [told.status, told.reason, told.message],
+    ['True', 'EvictionByEvictionAPI', 'Eviction API: evicting'],
+  );
+});
+
 test('a budget that nobody has looked at yet asks for patience', async () => {
   await makePods('new', 1);
   await api.call('POST', budgets, {

@@ -2,6 +2,8 @@ import type { DeleteOptions } from 'kubernetes-types/meta/v1.js';
 import { ApiError, isApiError } from '../../resources/api-error.ts';
 import type { Kind } from '../../resources/kind.ts';
 import { type Pod, type PodDisruptionBudget, podDisruptionBudgets, pods } from '../../resources/kinds.ts';
+import type { ApiObject } from '../../resources/object.ts';
+import { disruptionPatch, isPodTerminating } from '../../resources/pod-facts.ts';
 import type { WatchCache } from '../cache/watch-cache.ts';
 import { conflict, forbidden } from '../registry/api-errors.ts';
 import type { Call } from '../registry/call.ts';
@@ -30,42 +32,74 @@ export async function evictPod(
 ): Promise<void> {
   for (let attempt = 0; attempt < maxAttempts; attempt++) {
     const pod = (await registry.get(call, pods as Kind, ref)).object as Pod;
-    checkUid(pod, options);
+    checkPreconditions(pod, options);
     const budgets = (cache.list(call.grid, podDisruptionBudgets as Kind, { namespace: ref.namespace }) ?? []).map(
       (item) => item.object as PodDisruptionBudget,
     );
     const step = planEviction({ pod, budgets, nowMs: wallMs() });
     if (step.type === 'wait' || step.type === 'refuse') throw refusal(step);
-    const isUnchanged = step.type === 'delete' && step.isUnchanged && !options.preconditions?.resourceVersion;
+    const isUnchanged = step.type === 'delete' && step.isUnchanged;
     try {
       if (step.type === 'spend') await spend(registry, call, step.budget);
-      else if (isUnchanged) return void (await registry.delete(call, pods as Kind, ref, onlyAs(pod, options)));
+      else if (isUnchanged) return await markAndDelete(registry, call, pod, options, wallMs(), true);
     } catch (error) {
       // Somebody wrote since it was read: look again. What has been spent is not spent twice: no way back from there.
       if (isApiError(error, 'Conflict')) continue;
       throw error;
     }
-    await registry.delete(call, pods as Kind, ref, options);
-    return;
+    return await markAndDelete(
+      registry,
+      call,
+      pod,
+      options,
+      wallMs(),
+      options.preconditions?.resourceVersion !== undefined,
+    );
   }
   throw conflict(pods as Kind, ref.name);
 }
 
-function checkUid(pod: Pod, { preconditions }: DeleteOptions): void {
-  const { name, uid } = pod.metadata;
-  if (!preconditions?.uid || preconditions.uid === uid) return;
-  const why = `Precondition failed: UID in precondition: ${preconditions.uid}, UID in object meta: ${uid}`;
-  throw conflict(pods as Kind, name, why);
+/** What the caller knows of the pod, before anything is written. */
+function checkPreconditions(pod: Pod, { preconditions = {} }: DeleteOptions): void {
+  const { name, uid, resourceVersion } = pod.metadata;
+  const say = (what: string, wanted: string, found: string | undefined) => {
+    if (!wanted || wanted === found) return;
+    const why = `Precondition failed: ${what} in precondition: ${wanted}, ${what} in object meta: ${found}`;
+    throw conflict(pods as Kind, name, why);
+  };
+  say('UID', preconditions.uid ?? '', uid);
+  say('ResourceVersion', preconditions.resourceVersion ?? '', resourceVersion);
 }
 
-/** In the server's own name: who evicts need not be allowed to write budgets. */
-async function spend(registry: Registry, { grid, isDryRun }: Call, budget: PodDisruptionBudget): Promise<void> {
-  const { name, namespace } = budget.metadata;
-  const call: Call = { grid, ...(isDryRun ? { isDryRun } : {}) };
-  await registry.update(call, podDisruptionBudgets as Kind, { name, namespace }, structuredClone(budget), 'status');
+/** First why it goes, for who sees it end. `asRead`: throws ApiError Conflict when it was changed since. */
+async function markAndDelete(
+  registry: Registry,
+  call: Call,
+  pod: Pod,
+  options: DeleteOptions,
+  wallMs: number,
+  asRead: boolean,
+): Promise<void> {
+  const { name, namespace, resourceVersion = '' } = pod.metadata;
+  const ref = { name, namespace };
+  const why = disruptionPatch('EvictionByEvictionAPI', 'Eviction API: evicting', wallMs);
+  const body = asRead ? { ...why, metadata: { resourceVersion } } : why;
+  const patch = { type: 'strategic', body, part: 'status', strictness: 'Ignore' } as const;
+  const marked = isPodTerminating(pod) ? pod : await registry.patch(ownCall(call), pods as Kind, ref, patch);
+  await registry.delete(call, pods as Kind, ref, asRead ? onlyAs(marked, options) : options);
 }
 
-function onlyAs(pod: Pod, options: DeleteOptions): DeleteOptions {
+/** In the server's own name: who evicts need not be allowed to write budgets, nor the status of pods. */
+async function spend(registry: Registry, call: Call, budget: PodDisruptionBudget): Promise<void> {
+  const ref = { name: budget.metadata.name, namespace: budget.metadata.namespace };
+  await registry.update(ownCall(call), podDisruptionBudgets as Kind, ref, structuredClone(budget), 'status');
+}
+
+function ownCall({ grid, isDryRun }: Call): Call {
+  return { grid, ...(isDryRun ? { isDryRun } : {}) };
+}
+
+function onlyAs(pod: ApiObject, options: DeleteOptions): DeleteOptions {
   const { resourceVersion = '' } = pod.metadata;
   return { ...options, preconditions: { ...options.preconditions, resourceVersion } };
 }

@@ -17,6 +17,7 @@ import { ApiError } from '../../resources/api-error.ts';
 import type { HttpRequest, HttpResponse } from '../request.ts';
 import { watchOver } from './http2-sessions.ts';
 import { isLong } from './is-long.ts';
+import { Lifetimes } from './lifetimes.ts';
 import { writeStatus } from './write-status.ts';
 
 export interface ListenerOptions {
@@ -230,30 +231,4 @@ function headerBytes({ rawHeaders }: HttpRequest): number {
 function tooLargeHeaders(): ApiError {
   const message = `the headers of the request are larger than ${maxHeaderBytes} bytes`;
   return new ApiError({ code: 431, reason: 'RequestHeaderFieldsTooLarge', message });
-}
-
-const clientGone = new Error('the client went away');
-
-/** A signal of its own for each request: aborted with the client's connection, or for all of them at once. */
-class Lifetimes {
-  readonly #running = new Set<AbortController>();
-  #ended: Error | undefined;
-
-  begin(): { signal: AbortSignal; end: () => void } {
-    const one = new AbortController();
-    if (this.#ended) one.abort(this.#ended);
-    else this.#running.add(one);
-    const end = () => {
-      this.#running.delete(one);
-      one.abort(clientGone);
-    };
-    return { signal: one.signal, end };
-  }
-
-  /** Those to come are aborted from the start. */
-  abort(why: Error): void {
-    this.#ended = why;
-    for (const one of this.#running) one.abort(why);
-    this.#running.clear();
-  }
 }

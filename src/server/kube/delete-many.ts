@@ -7,7 +7,7 @@ import { readPage } from './read-page.ts';
 import type { Write } from './write-request.ts';
 
 /** So many deletions of a collection are under way at once. */
-const deletionsAtOnce = 16;
+const deletionsAtOnce = 64;
 
 /** Deletes what a list with the same options shows, and answers that list. `limit` bounds it, as it does a list. */
 export async function deleteMany(write: Write, cache: WatchCache): Promise<void> {

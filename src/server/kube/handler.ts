@@ -17,6 +17,7 @@ import type {
   PodStreams,
   RequestContext,
 } from '../request.ts';
+import type { Standstill } from '../standstill.ts';
 import { attributesOf, isMutating, requirePath } from './authorize.ts';
 import { apiGroup, discovery, discoveryContentType, discoveryForm, resourceList } from './discovery.ts';
 import { type Exchange, sendJson } from './exchange.ts';
@@ -32,6 +33,8 @@ export interface KubeHandlerOptions {
   readonly authorizer: Authorizer;
   readonly audit: AuditSink;
   readonly podStreams: PodStreams;
+  /** Absent: nobody waits. */
+  readonly standstill?: Standstill;
   /** Absent: TokenReviews know no token. */
   readonly reviewToken?: TokenReviewer;
   /** Absent: none are issued. */
@@ -131,7 +134,7 @@ class KubeRequests {
 
   constructor(options: KubeHandlerOptions) {
     this.#options = options;
-    const { registry, cache, authorizer, podStreams, metrics, clock = systemClock } = options;
+    const { registry, cache, authorizer, podStreams, standstill, metrics, clock = systemClock } = options;
     const help = 'Time from hearing of a change to handing it to the connection of a watcher.';
     const deliverySeconds = metrics.histogram('flotilla_watch_delivery_seconds', help);
     const turns = new WatchTurns(clock);
@@ -140,6 +143,7 @@ class KubeRequests {
       cache,
       authorizer,
       podStreams,
+      standstill,
       clock,
       deliverySeconds,
       turns,

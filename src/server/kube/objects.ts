@@ -5,10 +5,12 @@ import type { Pod } from '../../resources/kinds.ts';
 import type { ServiceAccountTokens } from '../auth/service-account/tokens.ts';
 import type { CachedObject } from '../cache/cached-object.ts';
 import type { WatchCache } from '../cache/watch-cache.ts';
+import { isClientGone } from '../http/lifetimes.ts';
 import { badRequest, methodNotAllowed, notFound } from '../registry/api-errors.ts';
 import type { Call } from '../registry/call.ts';
 import type { Ref, Registry } from '../registry/registry.ts';
 import type { Attributes, Authorizer, PodStreams } from '../request.ts';
+import type { Standstill } from '../standstill.ts';
 import { applyOne, isApplyRequest } from './apply-one.ts';
 import { admission, type ObjectRoute, requireAllowed, requireAllowedFirst } from './authorize.ts';
 import { deleteMany } from './delete-many.ts';
@@ -28,6 +30,7 @@ export interface ObjectDependencies extends WatchDependencies {
   readonly registry: Registry;
   readonly authorizer: Authorizer;
   readonly podStreams: PodStreams;
+  readonly standstill: Standstill | undefined;
   readonly serviceAccountTokens: ServiceAccountTokens | undefined;
 }
 
@@ -64,21 +67,31 @@ export async function handleObjects(
 /** What is asked, for writes with their options understood; a deletion has options of its own. */
 function writeOf(
   exchange: Exchange,
-  { authorizer, registry }: ObjectDependencies,
+  { authorizer, registry, standstill }: ObjectDependencies,
   { kind, namespace }: ObjectRoute,
   attributes: Attributes,
 ): Write {
   const { context, query, warnings } = exchange;
   const { verb } = attributes;
   const warn = (sentence: string) => void warnings.push(sentence);
+  const base = { grid: context.grid, warn, confirm: () => confirmClient(context.signal, standstill) };
   const one = { exchange, registry, kind, namespace } as const;
   // A list names what may be deleted; each object has been read by the same right.
   if (verb !== 'create' && verb !== 'update' && verb !== 'patch') {
-    return { ...one, call: { grid: context.grid, warn }, strictness: 'Warn', isForced: false };
+    return { ...one, call: base, strictness: 'Warn', isForced: false };
   }
   const { strictness, isForced, ...options } = parseWriteOptions(verb, query, context, isApplyRequest(exchange));
   const admit = admission(authorizer, context, attributes);
-  return { ...one, call: { grid: context.grid, warn, admit, ...options }, strictness, isForced };
+  return { ...one, call: { ...base, admit, ...options }, strictness, isForced };
+}
+
+/** A server that stood still reads what it was asked long ago, and a moment later that its client has given up. */
+function confirmClient(signal: AbortSignal, standstill: Standstill | undefined): Promise<void> | undefined {
+  const check = () => {
+    if (isClientGone(signal)) throw badRequest('the client went away before anything was written');
+  };
+  check();
+  return standstill?.settled()?.then(check);
 }
 
 async function readMany(

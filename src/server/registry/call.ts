@@ -16,6 +16,8 @@ export interface Call {
   readonly isDryRun?: boolean;
   /** Asked with the object that would be written, and what is there now; throws ApiError to refuse. */
   readonly admit?: (object: ApiObject, old: ApiObject | undefined) => void;
+  /** Asked right before anything is written. Throws when who asked has gone: what it takes for failed must not happen later. */
+  readonly confirm?: () => Promise<void> | undefined;
   /** Sentences for the person that asks; they do not stop the operation. */
   readonly warn?: (sentence: string) => void;
 }

@@ -19,7 +19,7 @@ export async function putObject(
   const stored = { ...object, metadata };
   const value = context.codec.encode(kind, key, stored);
   const ttl = kind.ttlSeconds === undefined ? {} : { ttlSeconds: kind.ttlSeconds };
-  const revision = await commit(context, conditions, { type: 'put', key, value, ...ttl }, kind);
+  const revision = await commit(context, call, conditions, { type: 'put', key, value, ...ttl }, kind);
   if (revision === undefined) return undefined;
   return { ...stored, metadata: { ...metadata, resourceVersion: context.codec.versions.format(revision) } };
 }
@@ -27,22 +27,26 @@ export async function putObject(
 /** Removes exactly the state that was read; answers `last` with the version of its end. */
 export async function removeObject(
   context: RegistryContext,
+  call: Call,
   kind: Kind,
   old: CachedObject,
   last: ApiObject = old.object,
 ): Promise<ApiObject | undefined> {
   const condition = { key: old.key, modRevision: old.revision };
-  const revision = await commit(context, [condition], { type: 'delete', key: old.key }, kind);
+  const revision = await commit(context, call, [condition], { type: 'delete', key: old.key }, kind);
   if (revision === undefined) return undefined;
   return { ...last, metadata: { ...last.metadata, resourceVersion: context.codec.versions.format(revision) } };
 }
 
 async function commit(
   context: RegistryContext,
+  call: Call,
   conditions: readonly Condition[],
   operation: Operation,
   kind: Kind,
 ): Promise<number | undefined> {
+  const confirmed = call.confirm?.();
+  if (confirmed) await confirmed;
   const startedMs = context.clock.monotonicMs();
   const result = await context.store.commit(conditions, [operation]);
   const seconds = (context.clock.monotonicMs() - startedMs) / 1000;

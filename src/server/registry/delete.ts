@@ -47,7 +47,7 @@ async function write(
   if (call.isDryRun) return { isGone, object: next };
   const conditions = [{ key: old.key, modRevision: old.revision }];
   const object = isGone
-    ? await removeObject(context, kind, old)
+    ? await removeObject(context, call, kind, old)
     : await putObject(context, call, kind, next, conditions);
   return object && { isGone, object };
 }

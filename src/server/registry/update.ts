@@ -47,7 +47,7 @@ export async function changeObject(
     if (part !== 'status') raiseGeneration(kind, next, old.object);
     call.admit?.(next, old.object);
     if (call.isDryRun) return next;
-    if (isFinished(kind, next)) return await removeObject(context, kind, old, next);
+    if (isFinished(kind, next)) return await removeObject(context, call, kind, old, next);
     return await putObject(context, call, kind, next, [{ key: old.key, modRevision: old.revision }]);
   });
 }
