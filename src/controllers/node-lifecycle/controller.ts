@@ -38,6 +38,7 @@ export function startNodeLifecycleController(context: ControllerContext): Runnin
   /** Since when a node has been heard without a suspicion in between. */
   const heardSinceMs = new Map<string, number>();
   const lastStates = new Map<string, string>();
+  const knownSinceMs = new Map<string, number>();
 
   const probes = createPeerProbes({
     grid: client.grid,
@@ -48,8 +49,9 @@ export function startNodeLifecycleController(context: ControllerContext): Runnin
     log,
   });
   const queue = startReconciler({ name: 'node-lifecycle', context, reconcile });
-  nodes.onChange((key, object) => {
-    if (!object) for (const map of [heardSinceMs, lastStates]) map.delete(key);
+  nodes.onChange((key, object, old) => {
+    if (!object) for (const map of [heardSinceMs, lastStates, knownSinceMs]) map.delete(key);
+    else if (old?.metadata.uid !== object.metadata.uid) knownSinceMs.set(key, clock.monotonicMs());
     queue.add(key);
   });
   // A pod that is bound to, changed on, or marked on a node after the node was judged. Most changes are of sound nodes.
@@ -110,6 +112,7 @@ export function startNodeLifecycleController(context: ControllerContext): Runnin
     return {
       name,
       lastHeardMs: liveness.lastHeardMs(client.grid, name),
+      knownSinceMs: knownSinceMs.get(name) ?? listeningSinceMs,
       isLocal: liveness.isLocal(client.grid, name),
       isLost: isNodeLost(node),
       isConfirmed:

@@ -8,6 +8,7 @@ const hourMs = 3_600_000;
 const node = (name: string, lastHeardMs: number | undefined, given: Partial<NodeSigns> = {}): NodeSigns => ({
   name,
   lastHeardMs,
+  knownSinceMs: 0,
   isLocal: false,
   isLost: false,
   isConfirmed: false,
@@ -28,6 +29,21 @@ describe('whose silence is believed', () => {
 
   const table: [string, Judgement, Record<string, string>][] = [
     ['1 of 1', judge(now, [node('h1', dead)]), { h1: 'silent' }],
+    [
+      'one that has just joined and has not been heard yet, beside others that have been there for a minute',
+      judge(now, [node('h1', now), node('h2', now), node('new', undefined, { knownSinceMs: now - 100 })]),
+      { h1: 'heard', h2: 'heard', new: 'waiting' },
+    ],
+    [
+      'one of an old name that joins anew',
+      judge(now, [node('h1', now), node('h2', now), node('again', 5, { knownSinceMs: now - 100 })]),
+      { h1: 'heard', h2: 'heard', again: 'waiting' },
+    ],
+    [
+      'one that joined and never speaks',
+      judge(now, [node('h1', now), node('h2', now), node('mute', undefined, { knownSinceMs: now - 3_000 })]),
+      { h1: 'heard', h2: 'heard', mute: 'silent' },
+    ],
     ['1 of 2', judge(now, [node('h1', dead), node('h2', now)]), { h1: 'silent', h2: 'heard' }],
     [
       '1 of 3',

@@ -5,6 +5,8 @@ export interface NodeSigns {
   readonly name: string;
   /** Newest sign of life in any session with this server; undefined: none since it started. */
   readonly lastHeardMs: number | undefined;
+  /** When its Node object was first seen: one that has just joined has not been silent since this server started. */
+  readonly knownSinceMs: number;
   /** On this server's own machine: its silence says nothing about the network. */
   readonly isLocal: boolean;
   /** Was given up, and has not been taken back. */
@@ -69,7 +71,7 @@ export const maxAskers = 3;
  */
 export function judgeNodes(signs: Signs): Judgement {
   const { nowMs, listeningSinceMs } = signs;
-  const sinceOf = (node: NodeSigns) => Math.max(node.lastHeardMs ?? listeningSinceMs, listeningSinceMs);
+  const sinceOf = (node: NodeSigns) => Math.max(node.lastHeardMs ?? 0, node.knownSinceMs, listeningSinceMs);
   const isQuiet = (node: NodeSigns) => nowMs - sinceOf(node) >= quietAfterMs;
   const remote = signs.nodes.filter((node) => !node.isLocal);
   const answering = remote.filter((node) => !isQuiet(node) && node.lastHeardMs !== undefined && !node.isLost);
