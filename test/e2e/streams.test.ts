@@ -93,7 +93,10 @@ describe('streams', { timeout: 280_000 }, () => {
       });
 
     it('exec -it: a terminal with a size, and the exit code', async () => {
-      const ended = await onTerminal(['exec', '-it', 'web', '--', 'sh'], 'stty size; echo a$((1+1))b; exit 4\n');
+      // kubectl tells the size beside the input, not before it: nobody types as fast as a test.
+      const isSized = 'for i in 1 2 3 4 5 6 7 8 9; do [ "$(stty size)" = "33 77" ] && break; sleep 0.2; done';
+      const typed = `${isSized}; stty size; echo a$((1+1))b; exit 4\n`;
+      const ended = await onTerminal(['exec', '-it', 'web', '--', 'sh'], typed);
       assert.match(ended.stdout, /a2b/);
       assert.match(ended.stdout, /\n33 77\r?\n/);
       assert.equal(ended.code, 4, ended.stdout);
