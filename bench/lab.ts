@@ -1,5 +1,5 @@
 // What a user waits for and pays: lab up, a deploy of three instances, memory with 30 pods, the start of the command.
-// Measured on the installed package.   node bench/lab.ts [--idle-seconds 600] [--only-memory]     JSON: bench/results/lab.json
+// Measured on the installed package.   node bench/lab.ts [--idle-seconds 600] [--only-memory]     JSON: bench/results/lab.json, lab-memory.json
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -50,7 +50,8 @@ try {
 }
 mkdirSync(join(import.meta.dirname, 'results'), { recursive: true });
 const report = { at: new Date().toISOString(), node: process.version, idleSeconds, ...results };
-writeFileSync(join(import.meta.dirname, 'results/lab.json'), `${JSON.stringify(report, undefined, 2)}\n`);
+const file = values['only-memory'] ? 'lab-memory.json' : 'lab.json';
+writeFileSync(join(import.meta.dirname, 'results', file), `${JSON.stringify(report, undefined, 2)}\n`);
 console.log(JSON.stringify(report, undefined, 2));
 
 async function measureTimes(): Promise<void> {
@@ -162,10 +163,18 @@ async function parallelRuns(count: number): Promise<number> {
 async function memoryWithPods(count: number): Promise<object> {
   run([bin, 'deploy', '-f', stackFile('many', count), '--timeout', '3m']);
   await delay(idleSeconds * 1_000);
-  const server = pssOf((line) => line.includes(' server ') && line.includes(`/${lab.name}/`));
-  const agents = pssOf((line) => line.includes(' agent ') && line.includes(`/${lab.name}/`));
+  const server = pssOf((line) => isNode(line) && line.includes(' server ') && line.includes(`/${lab.name}/`));
+  const agents = pssOf((line) => isNode(line) && line.includes(' agent ') && line.includes(`/${lab.name}/`));
+  const names = pssOf((line) => line.startsWith('flotilla-dns'));
+  const proxies = pssOf((line) => /\bhaproxy .*-W -C .*\/live /.test(line));
   run([bin, 'rm', 'many']);
-  return { pods: count, serverPssMiB: Math.max(...server), agentPssMiB: agents };
+  return {
+    pods: count,
+    serverPssMiB: Math.max(...server),
+    agentPssMiB: agents,
+    dnsPssMiB: names,
+    proxyPssMiB: proxies,
+  };
 }
 
 /** `flotilla up` on one host of a lab that has Docker only. */
@@ -207,7 +216,10 @@ async function memoryOfUp(count: number): Promise<object> {
     });
     inUp('deploy', '-f', stackFile('many', count), '--timeout', '3m');
     await delay(idleSeconds * 1_000);
-    return { pods: count, pssMiB: Math.max(...pssOf((line) => line.includes(' up ') && line.includes(data))) };
+    return {
+      pods: count,
+      pssMiB: Math.max(...pssOf((line) => isNode(line) && line.includes(' up ') && line.includes(data))),
+    };
   } finally {
     up.kill('SIGTERM');
   }
@@ -222,13 +234,17 @@ function stackFile(name: string, instances: number): string {
   return file;
 }
 
-/** Proportional memory of node processes whose command line fits, MiB. */
+function isNode(commandLine: string): boolean {
+  return commandLine.startsWith(process.execPath);
+}
+
+/** Proportional memory of processes whose command line fits, MiB. */
 function pssOf(fits: (commandLine: string) => boolean): number[] {
   const found: number[] = [];
   for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
     try {
       const line = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
-      if (!line.startsWith(process.execPath) || !fits(line)) continue;
+      if (!fits(line)) continue;
       const kib = Number(/^Pss:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1]);
       found.push(Math.round((kib / 1024) * 10) / 10);
     } catch {

@@ -5,6 +5,7 @@ import { dirname, join, normalize } from 'node:path';
 import { commandFiles } from '../src/cli/tree.ts';
 import { renderApiSupport } from './render-api-support.ts';
 import { conformanceProblems, renderConformance } from './render-conformance.ts';
+import { renderIngressOptions } from './render-ingress-options.ts';
 
 /** Those that src/cli/run.ts knows without the tree. */
 const commands = new Set([...commandFiles.keys(), 'lab', 'version', 'help']);
@@ -28,6 +29,12 @@ check(
   readFileSync(apiSupport, 'utf8') === renderApiSupport()
     ? undefined
     : `${apiSupport} is not what the tables of kinds say: run node scripts/api-support.ts`,
+);
+const ingressOptions = 'docs/reference/ingress-options.md';
+check(
+  readFileSync(ingressOptions, 'utf8') === renderIngressOptions()
+    ? undefined
+    : `${ingressOptions} is not what the table says: run node scripts/ingress-options.ts`,
 );
 const conformance = 'docs/reference/conformance.md';
 check(

@@ -15,6 +15,7 @@ dockerd docker.io
 ip iproute2
 nft nftables
 iptables iptables
+conntrack conntrack
 sysctl procps
 nsenter util-linux
 docker-registry docker-registry
@@ -24,8 +25,13 @@ strace strace
 busybox busybox-static
 faketime faketime
 tcpdump tcpdump
+haproxy haproxy
+wireguard-go wireguard-go
+wg wireguard-tools
+ping iputils-ping
 curl curl
 openssl openssl
+pebble pebble
 unzip unzip
 systemd-nspawn systemd-container
 npm npm

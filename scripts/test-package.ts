@@ -1,19 +1,15 @@
 // What people install: packs the npm package, installs it elsewhere, and uses it from there.
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { installPackage } from './install-package.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'flotilla-package-'));
 let passed = 0;
 let failed = 0;
 try {
-  const npm = (...args: string[]): string =>
-    execFileSync('npm', [...args, '--no-audit', '--no-fund', '--silent'], { encoding: 'utf8', timeout: 300_000 });
-  const tarball = npm('pack', '--pack-destination', directory).trim().split('\n').at(-1) ?? '';
-  npm('install', '--global', '--prefix', directory, join(directory, tarball));
-  const bin = join(directory, 'bin', 'flotilla');
-  const root = join(directory, 'lib', 'node_modules', 'flotilla');
+  const { root, bin } = installPackage(directory);
   const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
 
   check('it runs the built code', existsSync(join(root, 'dist', 'cli', 'main.js')) && !existsSync(join(root, 'src')));

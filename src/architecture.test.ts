@@ -14,7 +14,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   stack: base,
   adapters: base,
   tunnel: base,
-  controllers: [...base, 'client', 'scheduler', 'stack'],
+  controllers: [...base, 'client', 'scheduler', 'stack', 'adapters'],
   server: [...base, 'client', 'store', 'scheduler', 'stack', 'adapters', 'tunnel', 'controllers'],
   agent: [...base, 'adapters', 'client', 'tunnel'],
   up: [...base, 'client'],

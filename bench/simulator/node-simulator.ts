@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { createHttpClient } from '../../src/client/http-client.ts';
-import { type Token, tokens } from '../../src/resources/kinds.ts';
-import { newKeyPem } from '../../src/server/auth/identity.ts';
+import { newKeyPem } from '../../src/lib/x509/new-key.ts';
+import { type Pod, type Token, tokens } from '../../src/resources/kinds.ts';
 import { makeCertificateRequest } from '../../src/tunnel/certificate-request.ts';
 import { type JoinResponse, joinPath, protocolVersion } from '../../src/tunnel/protocol.ts';
 import { type SimulatedNode, startSimulatedNode } from './simulated-node.ts';
@@ -24,6 +24,8 @@ export interface NodeSimulatorOptions {
   readonly liveness?: boolean;
   /** From seeing a pod to reporting it Running and Ready. Default 0. */
   readonly startDelayMs?: number;
+  /** What becomes of a pod; undefined: it runs and is ready. */
+  readonly outcomeOf?: (pod: Pod) => Pod['status'] | undefined;
   /** Nodes that join at once. Default 32. */
   readonly joinsAtOnce?: number;
 }
@@ -72,6 +74,7 @@ export async function startNodeSimulator(options: NodeSimulatorOptions): Promise
         allocatable: options.allocatable ?? { cpu: '8', memory: '32Gi', pods: '110' },
         liveness: options.liveness ?? true,
         startDelayMs: options.startDelayMs ?? 0,
+        ...(options.outcomeOf ? { outcomeOf: options.outcomeOf } : {}),
       });
       simulated.push(node);
     }

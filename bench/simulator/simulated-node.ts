@@ -20,6 +20,8 @@ export interface SimulatedNodeOptions {
   readonly allocatable: Readonly<Record<string, string>>;
   readonly liveness: boolean;
   readonly startDelayMs: number;
+  /** What becomes of a pod; undefined: it runs and is ready. */
+  readonly outcomeOf?: (pod: Pod) => Pod['status'] | undefined;
 }
 
 export interface SimulatedNode {
@@ -80,7 +82,11 @@ export async function startSimulatedNode(options: SimulatedNodeOptions): Promise
         await client.delete(pods, ref, { gracePeriodSeconds: 0, uid });
       } else if (reported.get(`${namespace}/${podName}`) !== uid && pod.status?.phase !== 'Running') {
         reported.set(`${namespace}/${podName}`, uid);
-        await client.patch(pods, ref, { type: 'strategic', subresource: 'status', body: { status: running(pod) } });
+        await client.patch(pods, ref, {
+          type: 'strategic',
+          subresource: 'status',
+          body: { status: options.outcomeOf?.(pod) ?? running(pod) },
+        });
         podsStarted += 1;
       }
     } catch (error) {

@@ -29,10 +29,20 @@ export function plausibleObject(random: Random, kind: Kind): JsonObject {
     Service: { selector: { app: name }, ports: [{ port: 80 + random.below(5) }] },
     Node: random.chance(0.5) ? {} : { taints: [{ key: 'k', effect: 'NoSchedule' }] },
     Lease: { holderIdentity: name, leaseDurationSeconds: 5 },
+    Ingress: ingressSpec(random, name),
+    IngressClass: { controller: 'example.org/proxy' },
+    NetworkPolicy: { podSelector: selector, ingress: [{ from: [{ podSelector: selector }], ports: [{ port: 80 }] }] },
     PodDisruptionBudget: { minAvailable: 1, selector },
   };
   const spec = specs[kind.kind];
   return { apiVersion: apiVersionOf(kind), kind: kind.kind, metadata, ...(spec === undefined ? {} : { spec }) };
+}
+
+function ingressSpec(random: Random, name: string): JsonObject {
+  const backend = { service: { name, port: { number: 80 } } };
+  const host = random.pick([`${name}.example.org`, '*.example.org']);
+  const paths = [{ path: '/', pathType: random.pick(['Exact', 'Prefix']), backend }];
+  return random.chance(0.3) ? { defaultBackend: backend } : { rules: [{ host, http: { paths } }] };
 }
 
 function podSpec(random: Random): JsonObject {

@@ -25,7 +25,9 @@ export function randomRequest(random: Random): FuzzRequest {
   const kind = random.pick(kinds);
   const method = random.pick(methods);
   const isObject = random.chance({ POST: 0.15, GET: 0.5, HEAD: 0.5 }[method] ?? 0.95);
-  const path = pathOf(random, kind, isObject) + queryOf(random);
+  const where = pathOf(random, kind, isObject);
+  const query = queryOf(random);
+  const path = where + (where.includes('?') ? query.replace('?', '&') : query);
   const headers = headersOf(random);
   if (method === 'GET' || method === 'HEAD') return { method, path, headers };
   const { body, contentType } = bodyOf(random, kind, method);

@@ -46,6 +46,24 @@ export function recipes(nodeBinary: string): readonly Recipe[] {
       config: { Cmd: ['node'], Env: [path, 'NODE_VERSION=24'] },
     },
     {
+      name: 'memcached',
+      tags: ['latest', '1', '1.6', 'alpine', '1-alpine'],
+      packages: ['memcached', 'netcat-traditional'],
+      config: {
+        Cmd: ['memcached'],
+        Entrypoint: ['memcached', '-u', 'nobody'],
+        Env: [path],
+        ExposedPorts: { '11211/tcp': {} },
+      },
+    },
+    {
+      // In front of peers that have no proxy of their own (bench/lossless).
+      name: 'haproxy',
+      tags: ['latest', '2.6'],
+      binaries: { '/usr/sbin/haproxy': '/usr/local/sbin/haproxy' },
+      config: { Cmd: ['haproxy', '-f', '/usr/local/etc/haproxy/haproxy.cfg'], Env: [path], StopSignal: 'SIGUSR1' },
+    },
+    {
       name: 'nginx',
       tags: ['latest', '1', '1.22', 'alpine', 'stable', 'stable-alpine'],
       packages: ['nginx-light', 'gettext-base'],

@@ -12,14 +12,16 @@ export interface AgentOptions {
   readonly nodeName?: string;
   /** Default `/run/docker.sock`. */
   readonly dockerSocket?: string;
-  /** Default: the address of the route to the first server. */
+  /** By which other nodes reach this one, on interfaces of this host. Default: the address of the route to the first server. */
   readonly addresses?: readonly string[];
+  /** Whose first address it is, where no address is given. */
+  readonly interfaceName?: string;
   /** Instead of what the engine says. */
   readonly capacity?: { readonly cpuMillis?: number; readonly memoryBytes?: number; readonly pods?: number };
   /** Where DNS listens on the bridge. Default 53. */
   readonly dnsPort?: number;
-  /** All pod addresses of the grid. Default `10.80.0.0/12`. */
-  readonly podRange?: string;
+  /** Where nodes of other regions, or from outside a NAT, reach this one. Default: as servers see it. */
+  readonly externalAddress?: string;
   /** Default `flotilla` and `fl0`; others only where two agents share one engine, in tests. */
   readonly networkName?: string;
   readonly bridgeName?: string;
@@ -41,4 +43,9 @@ export interface RunningAgent {
   readonly grid: string;
   /** Containers go on running. */
   stop(): Promise<void>;
+  /**
+   * The host is going down: other nodes take over what they can, then all that is left is withdrawn and stopped. Bounded; `stop` comes
+   * after it.
+   */
+  endHost(): Promise<void>;
 }

@@ -1,16 +1,18 @@
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import type { PodDialer } from '../adapters/dialer/port.ts';
-import type { DnsServer, DnsZone } from '../adapters/dns/port.ts';
-import type { Overlay } from '../adapters/overlay/port.ts';
+import type { AccessEntry, IngressProxy } from '../adapters/ingress/port.ts';
 import type { ContainerRuntime } from '../adapters/runtime/port.ts';
 import { createEventRecorder } from '../client/events.ts';
 import { createHttpClient } from '../client/http-client.ts';
 import type { Informer } from '../client/informer.ts';
 import type { Clock } from '../lib/clock.ts';
+import { FlotillaError } from '../lib/errors.ts';
 import { startEventLoopLag } from '../lib/event-loop-lag.ts';
 import type { Exec } from '../lib/exec.ts';
 import { Metrics } from '../lib/metrics.ts';
-import type { EndpointSlice, Service } from '../resources/kinds.ts';
+import type { Applied } from '../resources/applied.ts';
+import { systemGrid } from '../resources/names.ts';
 import type { ApiObject } from '../resources/object.ts';
 import { createAgentApi } from '../tunnel/agent-server.ts';
 import { connectLiveness } from '../tunnel/liveness.ts';
@@ -19,22 +21,32 @@ import { connectTunnel } from '../tunnel/tunnel.ts';
 import type { AgentSettings, RunningAgent } from './agent-options.ts';
 import { createPodApi } from './api/agent-api.ts';
 import { startMetricsPort } from './api/metrics-port.ts';
-import { startAssignmentKeeper } from './assignment-keeper.ts';
-import { type Assignments, readAssignments } from './disk/assignments.ts';
+import { type Assignments, readAssignments, writeAssignments } from './disk/assignments.ts';
+import { startDiskKeeper } from './disk/disk-keeper.ts';
+import { readIngressObjects, removeIngressObjects, writeIngressObjects } from './disk/ingress-file.ts';
 import { createPodFiles } from './disk/pod-files.ts';
 import { watchEngine } from './engine-watch.ts';
+import { watchGridSettings } from './grid-settings-watch.ts';
+import { endHost } from './host-end/host-end.ts';
 import type { AgentIdentity } from './identity.ts';
-import { createPodNetwork } from './network/pod-network.ts';
+import { openAccessLog } from './ingress/access-log.ts';
+import { type NodeIngress, startNodeIngress } from './ingress/node-ingress.ts';
+import type { ServiceView } from './network/data-plane.ts';
+import { type NetworkAdapters, type NodeNetwork, startNodeNetwork } from './network/node-network.ts';
+import type { PolicyView } from './network/pod-policies.ts';
 import { startNodeReporter } from './node/node-reporter.ts';
 import { startVolumeKeeper } from './node/volume-keeper.ts';
 import { admitPod } from './pod/admission.ts';
+import { isAlive } from './pod/container-facts.ts';
 import type { FailPoints } from './pod/fail-point.ts';
 import { createImagePuller } from './pod/image-puller.ts';
 import { createPodTokens } from './pod/pod-tokens.ts';
 import { type Pods, startPods } from './pod/pods.ts';
 import { createReferenceReader } from './pod/references.ts';
 import { requestTokens } from './pod/request-token.ts';
+import { createWithdrawals } from './pod/withdrawals.ts';
 import { startWatches } from './watches.ts';
+import { combineApplied, type ProxyProgress } from './watermark.ts';
 
 export interface AgentParts {
   readonly options: AgentSettings;
@@ -45,15 +57,16 @@ export interface AgentParts {
   readonly domain: string;
   readonly runtime: ContainerRuntime;
   readonly dialer: PodDialer;
-  readonly overlay: Overlay;
-  readonly startDns: (address: string) => Promise<DnsServer>;
-  readonly buildZone: (services: Iterable<Service>, slices: Iterable<EndpointSlice>) => DnsZone;
+  readonly network: NetworkAdapters;
+  /** Is told of each request that is over. */
+  readonly createIngressProxy: (onAccess: (entry: AccessEntry) => void) => IngressProxy;
   readonly exec: Exec;
   readonly clock: Clock;
   readonly failPoints?: FailPoints;
 }
 
-const defaultPodRange = '10.80.0.0/12';
+/** So long a start waits until the pod's policies are in force; then it is tried again. */
+const policyTimeoutMs = 10_000;
 
 /** Puts the parts of a joined agent together. */
 export async function startAgentParts(parts: AgentParts): Promise<RunningAgent> {
@@ -79,34 +92,53 @@ export async function startAgentParts(parts: AgentParts): Promise<RunningAgent> 
     return undefined;
   });
 
-  const reporter = startNodeReporter({ client, nodeName, addresses, dataDirectory, agent: options, log, clock });
-  const networkName = options.networkName ?? 'flotilla';
-  const network = createPodNetwork({
-    runtime,
-    overlay: parts.overlay,
-    startDns: parts.startDns,
-    buildZone: parts.buildZone,
-    grid,
-    nodeName,
-    podRange: options.podRange ?? defaultPodRange,
-    networkName,
-    bridgeName: options.bridgeName ?? 'fl0',
-    trustedInterfaces: parts.trustedInterfaces,
-    addresses: state.addresses,
-    onChange: () => {
-      reporter.update({ networkProblem: network.problem });
-      pods.wakeAll();
-    },
-    log,
-    clock,
+  const rememberedIngress = await readIngressObjects(dataDirectory, nodeKeyPem).catch((error) => {
+    log.error('ingress objects on disk cannot be used; waiting for a server', { error });
+    return undefined;
   });
-  for (const name of ['queries', 'forwarded', 'failures'] as const) {
-    metrics.gauge(
-      `flotilla_dns_${name}`,
-      `DNS ${name} since the agent started.`,
-      () => network.dnsStats()?.[name] ?? 0,
-    );
-  }
+
+  const reporter = startNodeReporter({ client, nodeName, addresses, dataDirectory, agent: options, log, clock });
+  let networkApplied: Applied = { revision: 0 };
+  let proxyProgress: ProxyProgress = 'unknown';
+  let toldApplied: Applied | undefined;
+  const tellApplied = () => {
+    const applied = combineApplied(networkApplied, proxyProgress);
+    if (isDeepStrictEqual(applied, toldApplied)) return;
+    toldApplied = applied;
+    liveness.reportApplied(applied);
+  };
+  const networkName = options.networkName ?? 'flotilla';
+  const network: NodeNetwork = startNodeNetwork({
+    adapters: parts.network,
+    ...{ runtime, grid, nodeName, domain: parts.domain, networkName, bridgeName: options.bridgeName ?? 'fl0' },
+    ...{ ownAddresses: addresses, trustedInterfaces: parts.trustedInterfaces, addresses: state.addresses },
+    ...(options.dnsPort === undefined ? {} : { dnsPort: options.dnsPort }),
+    ...(options.externalAddress === undefined ? {} : { externalAddress: options.externalAddress }),
+    serviceView,
+    policyView,
+    nodes: () => known(watches.nodes, remembered?.nodes),
+    reporter,
+    reportApplied: (applied) => {
+      networkApplied = applied;
+      tellApplied();
+    },
+    onChange: () => pods.wakeAll(),
+    ...{ metrics, clock, log },
+  });
+  const accessLog = openAccessLog({ path: join(dataDirectory, 'access.log'), clock, log });
+  const ingress: NodeIngress = startNodeIngress({
+    ...{ client, nodeName, remembered: rememberedIngress, serviceView, clock, log },
+    proxy: parts.createIngressProxy((entry) => accessLog.write(entry)),
+    writeObjects: (objects) => writeIngressObjects(dataDirectory, objects, nodeKeyPem),
+    removeObjects: () => removeIngressObjects(dataDirectory),
+    networkRevision: () => networkApplied.revision,
+    onProgress: (progress) => {
+      proxyProgress = progress;
+      tellApplied();
+    },
+    onProblems: (problems) => liveness.reportIngressProblems(problems),
+  });
+  const withdrawals = createWithdrawals({ clock, onChange: () => pods.wakeAll() });
   const tokens = createPodTokens({ request: requestTokens(client), clock });
   const references = createReferenceReader({
     ...{ client: () => client, tokens, log },
@@ -124,7 +156,16 @@ export async function startAgentParts(parts: AgentParts): Promise<RunningAgent> 
       puller,
       files,
       references,
-      network,
+      network: {
+        get isReady() {
+          return network.pods.isReady;
+        },
+        get pool() {
+          return network.pods.pool;
+        },
+        wirePorts: () => network.wirePorts(),
+        beforeStart: () => network.policies.ensure(AbortSignal.timeout(policyTimeoutMs)),
+      },
       client,
       events,
       clock,
@@ -135,15 +176,28 @@ export async function startAgentParts(parts: AgentParts): Promise<RunningAgent> 
       admit: (pod) => {
         const admitted = [...pods.records()].filter((one) => one.admission === 'admitted' && one.pod);
         const others = admitted.flatMap((one) => (one.pod ? [one.pod] : []));
-        return admitPod(pod, others, { metadata: nodeLabels(), status: reporter.status });
+        const { allocatable } = reporter;
+        if (!allocatable) throw new FlotillaError('EngineFailed', 'the engine has not said yet what this host has');
+        return admitPod(pod, others, { metadata: nodeLabels(), status: { allocatable } });
       },
+      services: (namespace) =>
+        known(watches.services, remembered?.services).filter((one) => one.metadata.namespace === namespace),
+      mayStop: (pod) => withdrawals.mayStop(pod),
+      mayStepAside: (pod, sinceMs, isBroken) => withdrawals.mayStepAside(pod, sinceMs, isBroken),
       ...(parts.failPoints ? { failPoints: parts.failPoints } : {}),
     },
     metrics,
     leftovers: new Set([...(await files.list()), ...Object.keys(state.addresses.byPod)]),
-    onChange: () => keeper.changed(),
+    onChange: () => {
+      keeper.changed();
+      network.policies.changed();
+    },
   });
-  const keeper = startAssignmentKeeper({ dataDirectory, nodeKeyPem, collect, log, clock });
+  const keeper = startDiskKeeper({
+    name: 'assignments',
+    write: () => writeAssignments(dataDirectory, collect(), nodeKeyPem),
+    ...{ log, clock },
+  });
 
   /** What to run and whom to know without any server. */
   function collect(): Assignments {
@@ -157,6 +211,37 @@ export async function startAgentParts(parts: AgentParts): Promise<RunningAgent> 
       nodes: known(watches.nodes, remembered?.nodes),
       services: known(watches.services, remembered?.services),
       endpointSlices: known(watches.endpointSlices, remembered?.endpointSlices),
+      policies: known(watches.policies, remembered?.policies),
+      addressGroups: known(watches.addressGroups, remembered?.addressGroups),
+    };
+  }
+
+  /** Until a server has listed them, what was on disk. */
+  function serviceView(): ServiceView | undefined {
+    const { services, endpointSlices: slices } = watches;
+    if (services.isSynced && slices.isSynced) {
+      return {
+        services: services.list(),
+        slices: slices.list(),
+        revision: Number(slices.resourceVersion ?? 0),
+        slicesSince: Number(slices.changedVersion ?? 0),
+      };
+    }
+    return (
+      remembered && { services: remembered.services, slices: remembered.endpointSlices, revision: 0, slicesSince: 0 }
+    );
+  }
+
+  function policyView(): PolicyView | undefined {
+    const { policies, addressGroups: groups } = watches;
+    const isKnown = (policies.isSynced && groups.isSynced) || remembered !== undefined;
+    if (!isKnown) return undefined;
+    return {
+      ownPods: [...pods.records()].flatMap(({ pod, address }) =>
+        pod && address !== undefined ? [{ pod, address }] : [],
+      ),
+      policies: known(policies, remembered?.policies),
+      groups: known(groups, remembered?.addressGroups),
     };
   }
 
@@ -164,50 +249,99 @@ export async function startAgentParts(parts: AgentParts): Promise<RunningAgent> 
     references.remember(remembered.references);
     tokens.remember(remembered.tokens ?? []);
     for (const pod of remembered.pods) pods.upsert(pod);
-    network.setNodes(remembered.nodes);
-    network.setNames(remembered.services, remembered.endpointSlices);
+    network.pods.setNodes(remembered.nodes);
+    network.replaceServices(remembered.services, remembered.endpointSlices);
+    const self = remembered.nodes.find(({ metadata }) => metadata.name === nodeName);
+    if (self) ingress.setNode(self);
   }
-  if (state.podCIDR !== undefined) network.setRange(state.podCIDR);
+  if (state.ingress) ingress.setGrid(state.ingress);
+  if (state.network) network.setGrid(state.network);
+  if (state.podCIDR !== undefined) network.pods.setRange(state.podCIDR);
+  const saveState = () => {
+    identity.file.save().catch((error) => log.error('state not written to disk', { error }));
+  };
+  const gridSettings = watchGridSettings({
+    client: client.forGrid(systemGrid),
+    grid,
+    onNetwork: (found) => {
+      state.network = found;
+      saveState();
+      network.setGrid(found);
+    },
+    onIngress: (found) => {
+      state.ingress = found;
+      saveState();
+      ingress.setGrid(found);
+    },
+    log,
+    clock,
+  });
 
   const watches = startWatches({
     client,
     nodeName,
     pods,
     network,
+    ingress,
     reporter,
     rememberedPods: remembered?.pods ?? [],
     onRange: (podCIDR) => {
       state.podCIDR = podCIDR;
-      identity.file.save().catch((error) => log.error('state not written to disk', { error }));
-      network.setRange(podCIDR);
+      saveState();
+      network.pods.setRange(podCIDR);
+    },
+    onServices: () => {
+      network.plane.changed();
+      ingress.changed();
     },
     onChange: () => keeper.changed(),
     log,
     clock,
   });
   const volumes = startVolumeKeeper({ client, runtime, grid, nodeName, log });
-  const engine = watchEngine({ runtime, pods, network, reporter, log, clock });
+  const engine = watchEngine({ runtime, pods, network: network.pods, reporter, log, clock });
 
   let openStreams = 0;
   metrics.gauge('flotilla_agent_streams', 'Requests of servers that are being answered.', () => openStreams);
-  const renderMetrics = () => metrics.render();
+  const renderMetrics = async () => metrics.render() + (await ingress.renderMetrics());
   const handler = createAgentApi(
-    createPodApi({ pods, runtime, dialer: parts.dialer, renderMetrics, clock, log }),
+    createPodApi({
+      pods,
+      runtime,
+      dialer: parts.dialer,
+      renderMetrics,
+      network: network.report,
+      ingress: ingress.report,
+      accessLog: accessLog.read,
+      clock,
+      log,
+    }),
     log,
     (change) => {
       openStreams += change;
     },
   );
   const tunnel = connectTunnel({ servers: state.servers, credentials: identity.credentials, handler, clock, log });
+  const appliedByAll = new Map<string, number>();
   const liveness = connectLiveness({
     servers: state.servers,
     credentials: identity.credentials,
     agentVersion: version,
+    onSeenAs: network.setSeenAs,
     onServers: (servers) => {
       if (servers.join() === state.servers.join()) return;
       state.servers = servers;
       tunnel.setServers(servers);
-      identity.file.save().catch((error) => log.error('state not written to disk', { error }));
+      saveState();
+    },
+    onAppliedByAll: (server, revision) => {
+      appliedByAll.set(server, revision);
+      network.plane.setAppliedByAll(Math.min(...appliedByAll.values()));
+    },
+    onState: (server, isConnected) => {
+      if (!isConnected) appliedByAll.delete(server);
+      withdrawals.setConnected(liveness.isAnyConnected);
+      network.plane.setAppliedByAll(appliedByAll.size === 0 ? undefined : Math.min(...appliedByAll.values()));
     },
     clock,
     log,
@@ -219,6 +353,17 @@ export async function startAgentParts(parts: AgentParts): Promise<RunningAgent> 
   return {
     nodeName,
     grid,
+    endHost: () => {
+      reporter.update({ isEnding: true });
+      return endHost({
+        pods: () => [...pods.records()].flatMap((one) => (one.isDesired && one.pod ? [one.pod] : [])),
+        evictPod: (pod, how) => client.evictPod(pod, how),
+        stopAll: (atMs) => pods.endWithHost(atMs),
+        endProxy: (graceSeconds) => ingress.endHost(graceSeconds),
+        alive: () => [...pods.records()].filter((one) => [...one.containers.values()].some(isAlive)).length,
+        ...{ clock, log },
+      });
+    },
     async stop() {
       identity.stop();
       engine.stop();
@@ -226,8 +371,9 @@ export async function startAgentParts(parts: AgentParts): Promise<RunningAgent> 
       await Promise.all([watches.stop(), volumes.stop(), metricsPort?.stop()]);
       await pods.stop();
       await references.stop();
-      await Promise.all([keeper.stop(), network.stop(), reporter.stop(), events.stop()]);
-      await Promise.all([tunnel.stop(), liveness.stop()]);
+      await gridSettings.stop();
+      await Promise.all([keeper.stop(), network.stop(), ingress.stop(), reporter.stop(), events.stop()]);
+      await Promise.all([tunnel.stop(), liveness.stop(), accessLog.stop()]);
       parts.dialer.stop();
       client.close();
       lag.stop();

@@ -1,17 +1,24 @@
+import { createHash } from 'node:crypto';
 import { writeSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { createPodDialer } from '../adapters/dialer/pod-dialer.ts';
-import { startDnsServer } from '../adapters/dns/server.ts';
-import { buildZone } from '../adapters/dns/zone.ts';
-import { createHostGateway } from '../adapters/overlay/host-gw.ts';
+import { startDnsProcess } from '../adapters/dns/process/process-client.ts';
+import { ZoneBuilder } from '../adapters/dns/zone/zone-builder.ts';
+import { createHaproxy } from '../adapters/ingress/haproxy/haproxy.ts';
+import { vxlanDevice, wireguardDevice } from '../adapters/overlay/devices.ts';
+import { createKernelOverlay } from '../adapters/overlay/kernel-overlay.ts';
+import { createNftPolicyEnforcer } from '../adapters/policy/nft.ts';
 import { createDockerRuntime } from '../adapters/runtime/docker.ts';
+import { createNftServiceProxy } from '../adapters/services/nft.ts';
 import { systemClock } from '../lib/clock.ts';
 import { exec } from '../lib/exec.ts';
 import { createPinoLogger } from '../lib/pino-logger.ts';
 import { startAgentParts } from './agent.ts';
 import type { AgentOptions, RunningAgent } from './agent-options.ts';
+import { type EndReason, endReasonOf, endSignals } from './host-end/signals.ts';
 import { openIdentity } from './identity.ts';
-import { findHostAddress, interfaceOf } from './network/host-address.ts';
+import { findHostAddresses } from './network/host-address.ts';
 import { createFailPoints, type FailPoints, parseFailPoints } from './pod/fail-point.ts';
 import { stepTypes } from './pod/steps/run-step.ts';
 
@@ -29,42 +36,35 @@ export async function startAgent(options: AgentOptions, signal?: AbortSignal): P
   await mkdir(options.dataDirectory, { recursive: true, mode: 0o711 });
   const identity = await openIdentity(settings, signal ?? new AbortController().signal);
   const { state } = identity.file;
-  const host =
-    options.addresses && options.addresses.length > 0
-      ? { addresses: options.addresses, interfaceName: await interfaceOf(options.addresses, exec) }
-      : await findHostAddress(state.servers[0] ?? '', exec).then(({ address, interfaceName }) => ({
-          addresses: [address],
-          interfaceName,
-        }));
+  const host = await findHostAddresses({ ...options, server: state.servers[0] ?? '' }, exec);
   return startAgentParts({
     options: settings,
     identity,
     addresses: host.addresses,
-    trustedInterfaces: host.interfaceName === undefined ? [] : [host.interfaceName],
+    trustedInterfaces: [host.interfaceName, vxlanDevice, wireguardDevice],
     domain: clusterDomain,
     runtime: createDockerRuntime({ log, ...(options.dockerSocket ? { socketPath: options.dockerSocket } : {}) }),
     dialer: createPodDialer(),
-    overlay: createHostGateway({ exec, log }),
-    startDns: (address) =>
-      startDnsServer({ addresses: [{ address, port: options.dnsPort ?? 53 }], domain: clusterDomain, log }),
-    buildZone: (services, slices) => buildZone({ domain: clusterDomain, services, slices }),
+    network: {
+      overlay: createKernelOverlay({ exec, log, directory: options.dataDirectory }),
+      serviceProxy: createNftServiceProxy({ exec, log }),
+      policyEnforcer: createNftPolicyEnforcer({ exec, log }),
+      startDns: (settings, addresses) =>
+        startDnsProcess({ dataDirectory: options.dataDirectory, settings, addresses, log }),
+      createZone: () => new ZoneBuilder(),
+    },
+    createIngressProxy: (onAccess) =>
+      createHaproxy({ directory: ingressDirectory(options.dataDirectory), onAccess, log }),
     exec,
     clock: systemClock,
     ...failPointsFrom(process.env.FLOTILLA_FAILPOINT),
   });
 }
 
-/** `startAgent` until SIGTERM or SIGINT. */
+/** `startAgent` until a signal; what runs on the host goes on, unless the host itself goes down. */
 export async function runAgent(options: AgentOptions): Promise<void> {
   const abort = new AbortController();
-  const stopped = new Promise<void>((resolve) => {
-    const stop = () => {
-      abort.abort(new Error('the agent was told to stop'));
-      resolve();
-    };
-    process.once('SIGTERM', stop);
-    process.once('SIGINT', stop);
-  });
+  const ended = endOfAgent(() => abort.abort(new Error('the agent was told to stop')));
   let agent: RunningAgent;
   try {
     agent = await startAgent(options, abort.signal);
@@ -72,8 +72,17 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     if (abort.signal.aborted) return;
     throw error;
   }
-  await stopped;
+  if ((await ended) === 'host') await agent.endHost();
   await agent.stop();
+}
+
+/** Resolves with the first signal that ends this process, and what it means for the containers of this host. */
+export async function endOfAgent(onSignal: () => void = () => {}): Promise<EndReason> {
+  const signal = await new Promise<NodeJS.Signals>((resolve) => {
+    for (const name of endSignals) process.once(name, () => resolve(name));
+  });
+  onSignal();
+  return endReasonOf(signal, exec);
 }
 
 /** For tests alone: where this process is to end or to stand still. */
@@ -85,6 +94,12 @@ function failPointsFrom(text: string | undefined): { readonly failPoints?: FailP
     process.kill(process.pid, name);
   };
   return { failPoints: createFailPoints(points, act) };
+}
+
+/** In memory: HAProxy reads private keys from files. Outlives the agent, and ends with the host. */
+function ingressDirectory(dataDirectory: string): string {
+  const hash = createHash('sha256').update(resolve(dataDirectory)).digest('hex').slice(0, 12);
+  return `/run/flotilla-haproxy-${hash}`;
 }
 
 async function packageVersion(): Promise<string> {

@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import type { TokenRequest, TokenRequestSpec, TokenRequestStatus } from 'kubernetes-types/authentication/v1.js';
+import { stopFirst } from '../resources/eviction-surge.ts';
 import { apiVersionOf, type Kind } from '../resources/kind.ts';
 import { pods, serviceAccounts } from '../resources/kinds.ts';
+import { annotations } from '../resources/names.ts';
 import type { ApiObject } from '../resources/object.ts';
 import { ApiError } from './api-error.ts';
 import type { BindOptions, CallOptions, Client, ListOptions, ObjectList, WatchEvent, WatchOptions } from './client.ts';
@@ -41,6 +43,11 @@ export interface RawRequest extends CallOptions {
   readonly isStream?: boolean;
 }
 
+export interface EvictOptions extends BindOptions {
+  /** It goes before another one does its work. */
+  readonly isStopFirst?: boolean;
+}
+
 /** The API over HTTPS, and what is no object: logs, exec, other paths. */
 export interface HttpClient extends Client {
   /** The server in use, `https://host:port`. */
@@ -49,8 +56,8 @@ export interface HttpClient extends Client {
   raw(request: RawRequest): Promise<HttpAnswer>;
   /** A token of a service account. */
   requestToken(account: PodRef, spec: TokenRequestSpec, options?: CallOptions): Promise<TokenRequestStatus>;
-  /** Deletes a pod unless a budget forbids it now: ApiError 429 TooManyRequests. */
-  evictPod(pod: PodRef, options?: BindOptions): Promise<void>;
+  /** Deletes a pod unless a budget forbids it now, or another one is to do its work first: ApiError 429 TooManyRequests. */
+  evictPod(pod: PodRef, options?: EvictOptions): Promise<void>;
   /** The log's bytes as they come. Ends with the container, or by `signal`. */
   podLogs(ref: PodRef, options?: PodLogsOptions): AsyncIterable<Buffer>;
   /** Resolves when the command runs. */
@@ -210,7 +217,9 @@ function clientOver(connection: Connection, options: HttpClientOptions): HttpCli
     },
     evictPod: async ({ namespace, name }, more = {}) => {
       const preconditions = more.uid === undefined ? {} : { deleteOptions: { preconditions: { uid: more.uid } } };
-      const body = { apiVersion: 'policy/v1', kind: 'Eviction', metadata: { namespace, name }, ...preconditions };
+      const how = more.isStopFirst ? { annotations: { [annotations.evict]: stopFirst } } : {};
+      const metadata = { namespace, name, ...how };
+      const body = { apiVersion: 'policy/v1', kind: 'Eviction', metadata, ...preconditions };
       await call('POST', pathOf({ grid, kind: pods, namespace, name, subresource: 'eviction' }), more, body);
     },
     delete: async (kind, ref, more = {}) => {

@@ -22,6 +22,8 @@ export interface InformerOptions<T extends ApiObject> {
   readonly onDelete?: (object: T) => void;
   /** Called besides the three above. `object` undefined: gone. `old` undefined: new. */
   readonly onChange?: (key: string, object: T | undefined, old: T | undefined) => void;
+  /** Nothing has changed, and the content is true for a later revision. */
+  readonly onBookmark?: () => void;
   /** Called when contact is lost and when it is back. */
   readonly onConnection?: (isConnected: boolean) => void;
   /** Under which values an object is found by `byIndex`. */
@@ -47,6 +49,10 @@ export interface Informer<T extends ApiObject> {
   /** Resolves after the first list was handed to the handlers; never rejects. */
   readonly synced: Promise<void>;
   readonly isSynced: boolean;
+  /** Up to which the content is true; undefined before the first list. Moves on after the handlers of a change have been called. */
+  readonly resourceVersion: string | undefined;
+  /** Since which the content is what it is: of the last list or change. */
+  readonly changedVersion: string | undefined;
   /** A watch is open now. */
   readonly isConnected: boolean;
   /** Resolves when no handler will be called any more. */
@@ -70,6 +76,8 @@ export function startInformer<T extends ApiObject>(options: InformerOptions<T>):
   let isConnected = false;
   let failures = 0;
   let version: string | undefined;
+  let contentVersion: string | undefined;
+  let changedVersion: string | undefined;
 
   const setConnected = (value: boolean): void => {
     if (isConnected === value) return;
@@ -87,6 +95,7 @@ export function startInformer<T extends ApiObject>(options: InformerOptions<T>):
     const answer = await options.client.list(options.kind, selection);
     if (abort.signal.aborted) return answer.resourceVersion;
     store.replace(answer.items);
+    changedVersion = answer.resourceVersion;
     if (!isSynced) {
       isSynced = true;
       synced.resolve();
@@ -104,6 +113,9 @@ export function startInformer<T extends ApiObject>(options: InformerOptions<T>):
       events += 1;
       failures = 0;
       version = apply(event);
+      contentVersion = version;
+      if (event.type === 'BOOKMARK') options.onBookmark?.();
+      else changedVersion = version;
     }
     return events > 0 || clock.monotonicMs() - startMs >= shortWatchMs;
   }
@@ -119,6 +131,7 @@ export function startInformer<T extends ApiObject>(options: InformerOptions<T>):
     while (!abort.signal.aborted) {
       try {
         version ??= await list();
+        contentVersion = version;
         if (await watch(version)) failures = 0;
         else failures += 1;
       } catch (error) {
@@ -161,6 +174,12 @@ export function startInformer<T extends ApiObject>(options: InformerOptions<T>):
     synced: synced.promise,
     get isSynced() {
       return isSynced;
+    },
+    get resourceVersion() {
+      return contentVersion;
+    },
+    get changedVersion() {
+      return changedVersion;
     },
     get isConnected() {
       return isConnected;

@@ -1,3 +1,4 @@
+import type { OpenAcme } from '../adapters/acme/port.ts';
 import type { Client } from '../client/client.ts';
 import type { EventRecorder } from '../client/events.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -6,15 +7,12 @@ import type { ClusterFacts } from './cluster-facts.ts';
 import type { GridInformers } from './grid-informers.ts';
 import type { GridSettings } from './grid-settings.ts';
 import type { AskPeers, LivenessPort } from './liveness.ts';
+import type { ReadPodLog } from './pod-log.ts';
 import type { ReconcileMetrics } from './reconcile-metrics.ts';
 
 export interface ControllerSettings {
   /** A node silent for so long is lost, where the grid does not say otherwise. */
   readonly failoverAfterMs: number;
-  /** All pod addresses of a grid, CIDR. */
-  readonly podRange: string;
-  /** Prefix length of each node's share of it. */
-  readonly nodePrefixLength: number;
 }
 
 /** What every controller of one grid is given. */
@@ -23,10 +21,14 @@ export interface ControllerContext {
   readonly informers: GridInformers;
   readonly liveness: LivenessPort;
   readonly askPeers: AskPeers;
+  /** Absent: logs of pods cannot be read here. */
+  readonly readPodLog?: ReadPodLog;
   readonly gridSettings: GridSettings;
   readonly settings: ControllerSettings;
   /** Absent: there are no servers behind the client; then pods get no access to them. */
   readonly cluster?: ClusterFacts;
+  /** Loads what speaks with ACME servers; absent: none is asked. */
+  readonly loadAcme?: () => Promise<OpenAcme>;
   readonly events: EventRecorder;
   readonly log: Logger;
   readonly metrics: ReconcileMetrics;

@@ -15,6 +15,8 @@ export interface SamplePod {
   /** Was lost, and counts again. */
   readonly isReturned?: boolean;
   readonly isTerminating?: boolean;
+  /** It was asked to go when another one does its work. */
+  readonly isLeaving?: boolean;
   /** The scheduler has tried and found no node. */
   readonly isUnschedulable?: boolean;
   readonly phase?: string;
@@ -33,6 +35,7 @@ export function samplePod(given: SamplePod): Pod {
     ...(given.isLost || given.isReturned
       ? [{ type: podConditions.nodeLost, status: given.isLost ? 'True' : 'False', lastTransitionTime: time }]
       : []),
+    ...(given.isLeaving ? [{ type: podConditions.leaving, status: 'True', lastTransitionTime: at(0) }] : []),
   ];
   return {
     apiVersion: 'v1',

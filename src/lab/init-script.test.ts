@@ -1,19 +1,21 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { describe, it } from 'node:test';
+import type { GridNetworkSpec } from '../resources/grid-network.ts';
 import { etcdMembers } from './etcd.ts';
 import { renderDaemonJson, renderHosts, renderInit } from './init-script.ts';
 import { planLayout } from './layout.ts';
 import { planUnits } from './units.ts';
 
-const lab = planLayout({
+const options = {
   name: 'lab',
   network: '10.99.0.0/24',
   hosts: 2,
   servers: 2,
   root: '/labs',
   flotilla: true,
-});
+};
+const lab = planLayout(options);
 
 describe('the script that is process 1 of a machine', () => {
   for (const machine of [lab.hosts[0]!, lab.servers[1]!]) {
@@ -24,6 +26,16 @@ describe('the script that is process 1 of a machine', () => {
       assert.match(script, new RegExp(`hostname ${machine.name}`));
     });
   }
+
+  it('tells each server the network of the grid; hosts of a lab trust each other where nothing is said', () => {
+    const scriptOf = (grid: GridNetworkSpec) => {
+      const one = planLayout({ ...options, grid });
+      return renderInit(one, one.servers[1]!, planUnits(one, one.servers[1]!));
+    };
+    assert.match(scriptOf({}), /^unit server .* --trusted-subnet 10\.99\.0\.0\/24 --base-domain localhost' &$/m);
+    const said = scriptOf({ overlay: 'vxlan', trustedSubnets: [], podRange: '10.160.0.0/12' });
+    assert.match(said, /^unit server .* --pod-range 10\.160\.0\.0\/12 --overlay vxlan --base-domain localhost' &$/m);
+  });
 
   it('starts an agent only when its join token is there, and tells it every server', () => {
     const script = renderInit(lab, lab.hosts[1]!, planUnits(lab, lab.hosts[1]!));
@@ -37,7 +49,7 @@ describe('the script that is process 1 of a machine', () => {
     assert.equal(first!.waitFor, undefined);
     assert.equal(second!.waitFor, '/labs/lab/s2/data/identity/secrets.key');
     // Its own member of etcd first.
-    assert.match(second!.command, / --store http:\S+242:2379 --store http:\S+241:2379 --store http:\S+254:2379$/);
+    assert.match(second!.command, / --store http:\S+242:2379 --store http:\S+241:2379 --store http:\S+254:2379 /);
   });
 
   it('runs a member of etcd beside each server, and one on the switch when that makes their number odd', () => {

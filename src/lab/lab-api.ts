@@ -2,8 +2,9 @@ import { readFile } from 'node:fs/promises';
 import { createHttpClient, type HttpClient } from '../client/http-client.ts';
 import { FlotillaError } from '../lib/errors.ts';
 import { formatTime } from '../resources/conditions.ts';
+import { isNodeReady } from '../resources/failover.ts';
 import { nodes, type Token, tokens } from '../resources/kinds.ts';
-import { defaultGrid, systemGrid } from '../resources/names.ts';
+import { defaultGrid, labels, systemGrid } from '../resources/names.ts';
 import type { LabLayout, MachineLayout } from './layout.ts';
 import { logTail, serverData, serverUrl } from './units.ts';
 import { waitUntil } from './wait-until.ts';
@@ -70,6 +71,14 @@ export async function createJoinToken(server: MachineLayout, signal: AbortSignal
   return made.status.token;
 }
 
+/** All hosts let traffic in from now on. */
+export async function labelIngressNodes(lab: LabLayout, signal: AbortSignal): Promise<void> {
+  const body = { metadata: { labels: { [labels.ingress]: 'true' } } };
+  await withAdmin(lab.servers[0]!, (client) =>
+    Promise.all(lab.hosts.map(({ name }) => client.patch(nodes, { name }, { type: 'merge', body }, { signal }))),
+  );
+}
+
 /** Until each host of the lab is a Ready node. */
 export async function waitForNodes(lab: LabLayout, signal: AbortSignal): Promise<void> {
   const server = lab.servers[0]!;
@@ -79,13 +88,7 @@ export async function waitForNodes(lab: LabLayout, signal: AbortSignal): Promise
     await waitUntil(
       async () => {
         const { items } = await client.list(nodes, { signal });
-        const ready = new Set(
-          items
-            .filter((node) =>
-              node.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True'),
-            )
-            .map((node) => node.metadata.name),
-        );
+        const ready = new Set(items.filter(isNodeReady).map((node) => node.metadata.name));
         missing = lab.hosts.map((host) => host.name).filter((name) => !ready.has(name));
         return missing.length === 0;
       },

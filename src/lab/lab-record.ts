@@ -1,5 +1,7 @@
 import { access, mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { FlotillaError } from '../lib/errors.ts';
+import type { GridIngressSpec } from '../resources/grid-ingress.ts';
+import type { GridNetworkSpec } from '../resources/grid-network.ts';
 import { type LabLayout, planLayout, requireLabName } from './layout.ts';
 
 /** `<lab>/lab.json`: what `up` was asked for. What runs is never read from here. */
@@ -12,6 +14,12 @@ export interface LabRecord {
   readonly servers: number;
   /** False: hosts with Docker only. */
   readonly flotilla: boolean;
+  /** Behind routers of their own. */
+  readonly natHosts?: readonly string[];
+  /** What was said about the network of its grid. */
+  readonly grid?: GridNetworkSpec;
+  /** And about its way in. */
+  readonly ingress?: GridIngressSpec;
   /** The context that was in use before this lab became it. */
   readonly previousContext?: string;
 }
@@ -53,7 +61,7 @@ export function parseRecord(text: string, file: string): LabRecord {
       hint: 'take the lab down with the flotilla that made it',
     });
   }
-  const { name, network, hosts, servers, flotilla = true, previousContext } = record;
+  const { name, network, hosts, servers, flotilla = true, natHosts, grid, ingress, previousContext } = record;
   if (name === undefined || network === undefined || hosts === undefined || servers === undefined) {
     throw new FlotillaError('BadFile', `${file} lacks name, network, hosts or servers`, { hint: 'flotilla lab down' });
   }
@@ -64,6 +72,9 @@ export function parseRecord(text: string, file: string): LabRecord {
     hosts,
     servers,
     flotilla,
+    ...(natHosts === undefined ? {} : { natHosts }),
+    ...(grid === undefined ? {} : { grid }),
+    ...(ingress === undefined ? {} : { ingress }),
     ...(previousContext === undefined ? {} : { previousContext }),
   };
 }

@@ -32,6 +32,21 @@ describe('planLayout', () => {
     assert.deepEqual(planLayout({ ...options, flotilla: false }).servers, []);
   });
 
+  it('puts a host behind a router of its own, whose address on the switch is that of the host', () => {
+    const [, second, third] = planLayout({ ...options, natHosts: ['h3'] }).hosts;
+    assert.equal(second?.nat, undefined);
+    assert.deepEqual([third?.address, third?.nat?.insideAddress], ['10.99.0.3', '192.168.77.2']);
+    assert.ok(third?.nat?.namespace.startsWith('fllab-lab-'), 'taken down with the lab');
+    assert.throws(
+      () => planLayout({ ...options, natHosts: ['h9'] }),
+      (error) => {
+        assert.ok(hasCode(error, 'BadUsage'));
+        assert.match(`${error.message} ${error.hint}`, /no host "h9" the hosts are h1, h2, h3/);
+        return true;
+      },
+    );
+  });
+
   it('keeps every link within the 15 bytes that the kernel allows', () => {
     const lab = planLayout({ ...options, name: 'a123456789', hosts: 200 });
     for (const link of [lab.uplink.link, ...lab.hosts.map((host) => host.port)]) assert.ok(link.length <= 15, link);

@@ -1,4 +1,6 @@
 import { FlotillaError } from '../lib/errors.ts';
+import type { GridIngressSpec } from '../resources/grid-ingress.ts';
+import type { GridNetworkSpec } from '../resources/grid-network.ts';
 
 /**
  * Where everything of a lab is and what it is called. All of it follows from the lab's name and network, so that `down`
@@ -18,6 +20,10 @@ export interface LabLayout {
   readonly directory: string;
   /** False: hosts with Docker only, for tests of what stands on Docker alone. */
   readonly withFlotilla: boolean;
+  /** What its servers are told about the network of the grid. Its own hosts trust each other where nothing is said. */
+  readonly grid: GridNetworkSpec;
+  /** What they are told about the way in. Services get names below `localhost` where nothing is said. */
+  readonly ingress: GridIngressSpec;
 }
 
 /** One "machine" of a lab: `h1` runs dockerd and an agent, `s1` a server. */
@@ -25,13 +31,23 @@ export interface MachineLayout {
   readonly name: string;
   readonly role: 'host' | 'server';
   readonly namespace: string;
+  /** On the switch; behind a NAT it is the router's. */
   readonly address: string;
+  readonly nat?: NatLayout;
   readonly mac: string;
   /** Its end in the switch, `p-h1`: down when the cable is cut. */
   readonly port: string;
   readonly cgroup: string;
   /** Its disk: what stays when the power is cut. */
   readonly directory: string;
+}
+
+/** A router of a host's own, which stands between it and the switch and lets nobody in who was not asked for. */
+export interface NatLayout {
+  readonly namespace: string;
+  /** What the host itself has; /24, alike behind every router, as at home. */
+  readonly insideAddress: string;
+  readonly routerAddress: string;
 }
 
 export interface LayoutOptions {
@@ -42,6 +58,11 @@ export interface LayoutOptions {
   /** Holds one directory a lab. */
   readonly root: string;
   readonly flotilla: boolean;
+  /** Names of hosts that stand behind a router of their own. Default: none. */
+  readonly natHosts?: readonly string[];
+  /** As it was asked for. */
+  readonly grid?: GridNetworkSpec;
+  readonly ingress?: GridIngressSpec;
 }
 
 export const maxHosts = 200;
@@ -59,6 +80,7 @@ export function planLayout(options: LayoutOptions): LabLayout {
   requireCount('servers', options.servers, maxServers);
   const prefix = parseNetwork(network);
   const directory = `${options.root}/${name}`;
+  const natHosts = new Set(options.natHosts);
   const machine = (role: MachineLayout['role'], index: number, lastOctet: number): MachineLayout => {
     const machineName = `${role === 'host' ? 'h' : 's'}${index}`;
     return {
@@ -66,16 +88,19 @@ export function planLayout(options: LayoutOptions): LabLayout {
       role,
       namespace: `${namespacePrefix(name)}${machineName}`,
       address: `${prefix}.${lastOctet}`,
+      ...(natHosts.has(machineName) ? { nat: natOf(`${namespacePrefix(name)}${machineName}`) } : {}),
       mac: macOf(`${prefix}.${lastOctet}`),
       port: `p-${machineName}`,
       cgroup: `${namespacePrefix(name)}${machineName}`,
       directory: `${directory}/${machineName}`,
     };
   };
+  const hosts = Array.from({ length: options.hosts }, (_, index) => machine('host', index + 1, index + 1));
+  requireHosts(natHosts, hosts);
   return {
     name,
     network,
-    hosts: Array.from({ length: options.hosts }, (_, index) => machine('host', index + 1, index + 1)),
+    hosts,
     servers: Array.from({ length: options.flotilla ? options.servers : 0 }, (_, index) =>
       machine('server', index + 1, firstServer + index),
     ),
@@ -88,6 +113,9 @@ export function planLayout(options: LayoutOptions): LabLayout {
     registry: `${prefix}.${switchHost}:${registryPort}`,
     directory,
     withFlotilla: options.flotilla,
+    // Who asks for a backend wants to see it between these hosts.
+    grid: { trustedSubnets: options.grid?.overlay === undefined ? [network] : [], ...options.grid },
+    ingress: { baseDomain: 'localhost', ...options.ingress },
   };
 }
 
@@ -107,6 +135,18 @@ export function requireLabName(name: string): void {
       },
     );
   }
+}
+
+function natOf(namespace: string): NatLayout {
+  return { namespace: `${namespace}r`, insideAddress: '192.168.77.2', routerAddress: '192.168.77.1' };
+}
+
+function requireHosts(names: ReadonlySet<string>, hosts: readonly MachineLayout[]): void {
+  const unknown = [...names].find((name) => !hosts.some((host) => host.name === name));
+  if (unknown === undefined) return;
+  throw new FlotillaError('BadUsage', `--nat-hosts: there is no host "${unknown}"`, {
+    hint: `the hosts are ${hosts.map(({ name }) => name).join(', ')}`,
+  });
 }
 
 function requireCount(option: string, value: number, max: number): void {

@@ -5,7 +5,7 @@ import { FlotillaError } from '../lib/errors.ts';
 import { exec } from '../lib/exec.ts';
 import { removeCgroups } from './cgroups.ts';
 import { renderDaemonJson, renderHosts, renderInit, renderResolvConf, type Unit } from './init-script.ts';
-import type { LabLayout, MachineLayout } from './layout.ts';
+import type { LabLayout, MachineLayout, NatLayout } from './layout.ts';
 import { processesIn } from './processes.ts';
 import { waitUntil } from './wait-until.ts';
 
@@ -39,6 +39,7 @@ export async function startMachine(lab: LabLayout, machine: MachineLayout, units
 export async function stopMachine(lab: LabLayout, machine: MachineLayout): Promise<void> {
   await removeLink(lab.switch.namespace, machine.port);
   await stopNamespace(machine.namespace);
+  if (machine.nat) await stopNamespace(machine.nat.namespace);
   await removeCgroups(machine.cgroup);
 }
 
@@ -82,24 +83,57 @@ async function writeDisk(lab: LabLayout, machine: MachineLayout, units: readonly
 async function plugIn(lab: LabLayout, machine: MachineLayout): Promise<void> {
   // The port of an earlier run goes late, with its namespace: it would hold the name.
   await removeLink(lab.switch.namespace, machine.port);
+  const { nat } = machine;
+  const outside = nat ? nat.namespace : machine.namespace;
+  if (nat) await startRouter(nat, machine);
   await exec([
-    ...['ip', 'link', 'add', 'eth0', 'address', machine.mac, 'netns', machine.namespace, 'type', 'veth'],
+    ...['ip', 'link', 'add', 'eth0', 'address', machine.mac, 'netns', outside, 'type', 'veth'],
     ...['peer', 'name', machine.port, 'netns', lab.switch.namespace],
   ]);
   const isCut = await isCableCut(machine);
   await Promise.all([
     exec(['ip', '-n', lab.switch.namespace, 'link', 'set', machine.port, 'master', 'sw', isCut ? 'down' : 'up']),
-    exec(['ip', '-n', machine.namespace, '-batch', '-'], {
-      stdin: [
-        'link set lo up',
-        `addr add ${machine.address}/24 brd + dev eth0`,
-        'link set eth0 up',
-        `route add default via ${lab.switch.address}`,
-        '',
-      ].join('\n'),
-    }),
+    setUp(outside, `${machine.address}/24`, lab.switch.address),
   ]);
 }
+
+/** Brings up the card of a namespace. */
+async function setUp(namespace: string, address: string, router: string): Promise<void> {
+  const lines = [
+    'link set lo up',
+    `addr add ${address} brd + dev eth0`,
+    'link set eth0 up',
+    `route add default via ${router}`,
+    '',
+  ];
+  await exec(['ip', '-n', namespace, '-batch', '-'], { stdin: lines.join('\n') });
+}
+
+/** What stands at home and in offices: it gives all behind it its own address, and nobody outside can begin. */
+async function startRouter(nat: NatLayout, machine: MachineLayout): Promise<void> {
+  await exec(['ip', 'netns', 'add', nat.namespace]);
+  const ends = ['netns', machine.namespace, 'type', 'veth', 'peer', 'name', 'lan', 'netns', nat.namespace];
+  await exec(['ip', 'link', 'add', 'eth0', ...ends]);
+  await exec(['ip', '-n', nat.namespace, '-batch', '-'], {
+    stdin: `addr add ${nat.routerAddress}/24 dev lan\nlink set lan up\n`,
+  });
+  await setUp(machine.namespace, `${nat.insideAddress}/24`, nat.routerAddress);
+  const inside = ['nsenter', `--net=/run/netns/${nat.namespace}`];
+  await exec([...inside, 'sysctl', '-qw', 'net.ipv4.ip_forward=1']);
+  await exec([...inside, 'nft', '-f', '-'], { stdin: routerRules });
+}
+
+const routerRules = `table ip router {
+  chain forward {
+    type filter hook forward priority filter; policy accept;
+    iifname "eth0" ct state new drop
+  }
+  chain postrouting {
+    type nat hook postrouting priority srcnat; policy accept;
+    oifname "eth0" masquerade
+  }
+}
+`;
 
 /** A cable that was pulled stays out over a power cycle: a file of the machine's directory says so. */
 export async function isCableCut(machine: MachineLayout): Promise<boolean> {

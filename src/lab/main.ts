@@ -2,13 +2,15 @@ import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Command, CommanderError, Option } from 'commander';
 import { FlotillaError, messageOf } from '../lib/errors.ts';
+import { type IngressFlags, ingressFlags, readIngressFlags } from '../resources/grid-ingress-flags.ts';
+import { type NetworkFlags, networkFlags, readNetworkFlags } from '../resources/grid-network-flags.ts';
 import { takeDown } from './down.ts';
 import { currentContextBesides, dropLabContext, useLabContext } from './lab-context.ts';
 import { labNames, labRoot, readLab, readRecord, writeRecord } from './lab-record.ts';
 import { planLayout, requireLabName } from './layout.ts';
 import { observeLab, renderTable } from './list.ts';
 import { withLabLock } from './lock.ts';
-import { cutCable, findMachine, plugCable, powerOff, powerOn } from './power.ts';
+import { cutCable, findMachine, plugCable, powerOff, powerOn, shutDown } from './power.ts';
 import { requireFreeNetwork, requireRoot, requireTools } from './preflight.ts';
 import { runIn } from './run-in.ts';
 import { bringUp } from './up.ts';
@@ -20,10 +22,12 @@ interface NameOption {
   readonly name: string;
 }
 
-interface UpFlags extends NameOption {
+interface UpFlags extends NameOption, NetworkFlags, IngressFlags {
   readonly hosts: number;
   readonly servers: number;
   readonly network: string;
+  /** `h3,h4`. */
+  readonly natHosts?: string;
   /** False with `--no-flotilla`. */
   readonly flotilla: boolean;
 }
@@ -43,12 +47,18 @@ export async function runLab(argv: readonly string[]): Promise<number> {
       .addOption(new Option('--name <name>', 'name of the lab').default('lab'))
       .addHelpText('after', `\nExample:\n  $ flotilla lab ${example}`);
 
-  command('up', 'make a lab and use it as the current context', 'up --hosts 3')
+  const upCommand = command('up', 'make a lab and use it as the current context', 'up --hosts 3')
     .option('--hosts <n>', 'number of hosts', Number, 3)
     .option('--servers <n>', 'number of servers; several share an etcd', Number, 1)
     .option('--network <cidr>', 'an unused /24', '10.99.0.0/24')
+    .option('--nat-hosts <names>', 'hosts that stand behind a router of their own, h3,h4')
     .addOption(new Option('--no-flotilla', 'hosts with Docker and the registry only').hideHelp())
     .action((flags: UpFlags) => up(root, flags));
+  const gridFlags = [...networkFlags, ...ingressFlags.map((one) => ({ ...one, isRepeatable: one.form === 'list' }))];
+  for (const { usage, description, isRepeatable } of gridFlags) {
+    const option = new Option(usage, description);
+    upCommand.addOption(isRepeatable ? option.argParser((value, all?: string[]) => [...(all ?? []), value]) : option);
+  }
 
   command('down', 'remove a lab and all that belongs to it', 'down').action(async ({ name }: NameOption) => {
     requireRoot(process.getuid?.() ?? -1);
@@ -87,6 +97,11 @@ export async function runLab(argv: readonly string[]): Promise<number> {
     cut: { does: cutCable, description: 'pull the network cable of a machine', said: 'cut off' },
     plug: { does: plugCable, description: 'plug the network cable in again', said: 'plugged in' },
     off: { does: powerOff, description: 'cut the power: every process dies at once, disks stay', said: 'off' },
+    shutdown: {
+      does: shutDown,
+      description: 'tell the agent that its host goes down, wait for it, cut the power',
+      said: 'off',
+    },
     on: { does: powerOn, description: 'boot a machine that is off', said: 'on' },
   } as const;
   for (const [verb, { does, description, said }] of Object.entries(changes)) {
@@ -112,8 +127,12 @@ export async function runLab(argv: readonly string[]): Promise<number> {
 async function up(root: string, flags: UpFlags): Promise<void> {
   const { name, network, hosts, servers, flotilla } = flags;
   requireRoot(process.getuid?.() ?? -1);
-  const lab = planLayout({ name, network, hosts, servers, flotilla, root });
-  await requireTools(process.env.PATH ?? '', servers > 1);
+  const grid = readNetworkFlags(flags);
+  const ingress = readIngressFlags(flags);
+  const natHosts = (flags.natHosts ?? '').split(',').filter(Boolean);
+  const lab = planLayout({ name, network, hosts, servers, flotilla, natHosts, root, grid, ingress });
+  const wireguard = natHosts.length > 0 || grid.overlay === 'wireguard';
+  await requireTools(process.env.PATH ?? '', { etcd: servers > 1, wireguard });
   const startMs = performance.now();
   const stop = new AbortController();
   const interrupt = () => stop.abort(new FlotillaError('Canceled', 'interrupted'));
@@ -129,7 +148,7 @@ async function up(root: string, flags: UpFlags): Promise<void> {
       await requireFreeNetwork(lab);
       try {
         const previousContext = flotilla ? currentContextBesides(name) : undefined;
-        const record = { version: 1, name, network, hosts, servers, flotilla } as const;
+        const record = { version: 1, name, network, hosts, servers, flotilla, natHosts, grid, ingress } as const;
         await writeRecord(root, previousContext === undefined ? record : { ...record, previousContext });
         await bringUp(lab, {
           registryStorage,

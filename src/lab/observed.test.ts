@@ -41,7 +41,7 @@ cgroup2 /sys/fs/cgroup/unified cgroup2 rw 0 0
 
   it('names the packages of what is missing', async () => {
     await assert.rejects(
-      requireTools('/nowhere', true),
+      requireTools('/nowhere', { etcd: true, wireguard: true }),
       (error) =>
         hasCode(error, 'HostToolFailed') &&
         /dockerd/.test(error.message) &&

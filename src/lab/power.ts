@@ -5,6 +5,7 @@ import { removeCgroups } from './cgroups.ts';
 import type { LabLayout, MachineLayout } from './layout.ts';
 import { cableCutFile, startMachine, stopMachine } from './machine.ts';
 import { initOf } from './processes.ts';
+import { enterArgv } from './run-in.ts';
 import { planUnits } from './units.ts';
 
 /** Throws FlotillaError NotFound that lists the machines there are. */
@@ -39,6 +40,19 @@ export async function powerOn(lab: LabLayout, machine: MachineLayout): Promise<v
   await stopMachine(lab, machine); // what a start that was broken off has left
   await removeCgroups(machine.cgroup);
   await startMachine(lab, machine, planUnits(lab, machine));
+}
+
+/** So long a host's agent has to bring what runs there to its end; it takes less by itself. */
+const shutDownMs = 100_000;
+
+/** As `systemctl poweroff` does: the agent is told that the host goes down, and the power is cut when it has ended. */
+export async function shutDown(lab: LabLayout, machine: MachineLayout): Promise<void> {
+  const script = `touch /run/lab/agent.stop
+pid=$(cat /run/lab/agent.pid 2>/dev/null) || exit 0
+kill -PWR "$pid" || exit 0
+while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done`;
+  await exec([...(await enterArgv(lab, machine)), 'sh', '-c', script], { timeoutMs: shutDownMs });
+  await powerOff(lab, machine);
 }
 
 /** A machine that is off has no port; its cable is set when it comes on. */

@@ -23,9 +23,21 @@ export function requireRoot(uid: number): void {
   }
 }
 
+/** What not every lab needs. */
+export interface LabNeeds {
+  /** Several servers share one. */
+  readonly etcd: boolean;
+  /** Hosts that do not route plainly to each other. */
+  readonly wireguard: boolean;
+}
+
 /** Throws FlotillaError HostToolFailed that names every missing program and the Debian packages that bring them. */
-export async function requireTools(path: string, withEtcd: boolean): Promise<void> {
-  const wanted = withEtcd ? { ...packages, etcd: 'etcd-server' } : packages;
+export async function requireTools(path: string, needs: LabNeeds): Promise<void> {
+  const wanted: Readonly<Record<string, string>> = {
+    ...packages,
+    ...(needs.etcd ? { etcd: 'etcd-server' } : {}),
+    ...(needs.wireguard ? { wg: 'wireguard-tools' } : {}),
+  };
   const found = await Promise.all(
     Object.keys(wanted).map(async (tool) => ({ tool, isThere: await isOnPath(tool, path) })),
   );

@@ -9,6 +9,8 @@ import { machineEnvironment } from './machine.ts';
 import { logTail } from './units.ts';
 import { waitUntil } from './wait-until.ts';
 
+const switchHardwareAddress = '02:5b:00:00:00:fe';
+
 /**
  * The bridge, in a namespace of its own so that the machine's firewall plays no part, and the machine's link to it. It
  * forwards, with no route to anywhere: what is outside the lab is refused at once instead of timing out.
@@ -18,9 +20,14 @@ export async function startSwitch(lab: LabLayout): Promise<void> {
   await mkdir(directory, { recursive: true });
   await exec(['ip', 'netns', 'add', namespace]);
   await exec(['ip', '-n', namespace, '-batch', '-'], {
-    stdin: ['link set lo up', 'link add sw type bridge', `addr add ${address}/24 dev sw`, 'link set sw up', ''].join(
-      '\n',
-    ),
+    stdin: [
+      'link set lo up',
+      // Without one it takes that of a cable, and hosts that know it lose it for half a minute when a cable goes.
+      `link add sw address ${switchHardwareAddress} type bridge`,
+      `addr add ${address}/24 dev sw`,
+      'link set sw up',
+      '',
+    ].join('\n'),
   });
   await exec(['ip', '-batch', '-'], {
     stdin: [

@@ -1,5 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import { ingressArgs } from '../resources/grid-ingress-flags.ts';
+import { networkArgs } from '../resources/grid-network-flags.ts';
 import { etcdCommand, etcdMembers, etcdUrlsFor, hasEtcd } from './etcd.ts';
 import type { Unit } from './init-script.ts';
 import type { LabLayout, MachineLayout } from './layout.ts';
@@ -50,6 +52,8 @@ function serverUnit(lab: LabLayout, machine: MachineLayout): Unit {
     ...[flotillaBin(), 'server', '--data', serverData(machine)],
     ...['--listen', `0.0.0.0:${apiPort}`, '--advertise', serverUrl(machine)],
     ...(isShared ? etcdUrlsFor(lab, machine).flatMap((url) => ['--store', url]) : []),
+    ...networkArgs(lab.grid),
+    ...ingressArgs(lab.ingress),
   ];
   return {
     name: 'server',
@@ -68,7 +72,8 @@ function agentUnit(lab: LabLayout, machine: MachineLayout): Unit {
   const argv = [
     ...[flotillaBin(), 'agent', '--data', `${machine.directory}/agent`],
     ...lab.servers.flatMap((server) => ['--server', serverUrl(server)]),
-    ...['--token', `"$(cat ${joinTokenFile(machine)})"`, '--name', machine.name, '--address', machine.address],
+    ...['--token', `"$(cat ${joinTokenFile(machine)})"`, '--name', machine.name],
+    ...['--address', machine.nat?.insideAddress ?? machine.address],
   ];
   return { name: 'agent', command: argv.join(' '), restartSeconds: 1, waitFor: joinTokenFile(machine) };
 }

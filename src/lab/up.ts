@@ -1,7 +1,7 @@
 import { copyFile, mkdir, readdir, rename, writeFile } from 'node:fs/promises';
-
+import { labels } from '../resources/names.ts';
 import { etcdMembers, etcdUrl, etcdUrlsFor, hasEtcd } from './etcd.ts';
-import { createJoinToken, waitForNodes, waitForServer } from './lab-api.ts';
+import { createJoinToken, labelIngressNodes, waitForNodes, waitForServer } from './lab-api.ts';
 import type { LabLayout, MachineLayout } from './layout.ts';
 import { startMachine } from './machine.ts';
 import { answers, startEtcdOnSwitch, startRegistry, startSwitch } from './switch.ts';
@@ -34,7 +34,10 @@ export async function bringUp(lab: LabLayout, options: UpOptions): Promise<void>
     await Promise.allSettled(parts);
     throw error;
   }
-  if (lab.withFlotilla) await waitForNodes(lab, options.signal);
+  if (!lab.withFlotilla) return;
+  await waitForNodes(lab, options.signal);
+  await labelIngressNodes(lab, options.signal);
+  options.say(`all hosts let traffic in (label ${labels.ingress}=true)`);
 }
 
 async function startHost(lab: LabLayout, host: MachineLayout, options: UpOptions): Promise<void> {

@@ -3,6 +3,7 @@
  * (a test keeps both equal). Bugs are plain `Error`.
  */
 export const errorCodes = [
+  'AcmeFailed',
   'BadFile',
   'BadUsage',
   'Canceled',

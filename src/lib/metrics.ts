@@ -5,6 +5,8 @@ export interface Counter {
 }
 export interface Gauge {
   set(value: number, labels?: Labels): void;
+  /** What it was about is gone. */
+  remove(labels?: Labels): void;
 }
 export interface Histogram {
   /** Seconds, as Prometheus' conventions ask. */
@@ -39,7 +41,10 @@ export class Metrics {
       return lines(name, values);
     };
     this.#register({ name, help, type: 'gauge', render });
-    return { set: (value, labels = {}) => void values.set(labelText(labels), value) };
+    return {
+      set: (value, labels = {}) => void values.set(labelText(labels), value),
+      remove: (labels = {}) => void values.delete(labelText(labels)),
+    };
   }
 
   histogram(name: string, help: string, bucketsSeconds: readonly number[] = latencyBucketsSeconds): Histogram {

@@ -58,7 +58,10 @@ export const container = message(
       description: 'Until it succeeds the other probes wait; when it fails, a new start.',
     }),
     resizePolicy: unsupported(23, 'leave it out; a change of resources makes new pods', { type: listOf('any') }),
-    restartPolicy: unsupported(24, 'use restartPolicy of the pod', { type: 'string', optional: true }),
+    restartPolicy: field(24, 'string', {
+      optional: true,
+      description: 'Always makes a sidecar of an init container.',
+    }),
     restartPolicyRules: unsupported(25, 'use restartPolicy of the pod', { type: listOf('any') }),
   },
   { defaults: pullPolicyByTag, validate: validateContainer },

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { ApiError } from './api-error.ts';
 import { deleteOptionsBody } from './bodies.ts';
 import { type Decodable, decodeJson, decodeValue } from './decode.ts';
-import { configMaps, deployments, pods, secrets, services } from './kinds.ts';
+import { configMaps, deployments, endpointSlices, pods, secrets } from './kinds.ts';
 import { message } from './schema.ts';
 
 const strict = { strictness: 'Strict' } as const;
@@ -134,7 +134,7 @@ test('a key that would change a prototype is refused', () => {
 
 test('nesting without end is refused', () => {
   const deep = `${'{"a":'.repeat(100)}1${'}'.repeat(100)}`;
-  assert.match(refusal(services, `{"spec":{"sessionAffinityConfig":${deep}}}`), /nested deeper than 64 levels/);
+  assert.match(refusal(endpointSlices, `{"endpoints":[{"hints":${deep}}]}`), /nested deeper than 64 levels/);
 });
 
 test('a body that is no object of its own has no metadata', () => {

@@ -100,9 +100,17 @@ test('probes, ports, volumes and requests', () => {
   ]);
 });
 
-test('a service has no address of its own', () => {
+test('the address of a service that says nothing is left to the server', () => {
+  const spec = (sent: object) => defaulted(services, { metadata, spec: { ports: [{ port: 80 }], ...sent } }).spec;
+  for (const sent of [{}, { clusterIP: '' }, { type: 'NodePort' }]) {
+    assert.deepEqual([spec(sent).clusterIP, spec(sent).clusterIPs], [undefined, undefined]);
+  }
+  assert.deepEqual(spec({ clusterIP: 'None' }).clusterIPs, ['None']);
+});
+
+test('a service without an address, in full', () => {
   const ports = [{ port: 80 }, { port: 81, targetPort: 'web', protocol: 'UDP' }];
-  assert.deepEqual(defaulted(services, { metadata, spec: { clusterIP: '', ports } }).spec, {
+  assert.deepEqual(defaulted(services, { metadata, spec: { clusterIP: 'None', ports } }).spec, {
     clusterIP: 'None',
     clusterIPs: ['None'],
     type: 'ClusterIP',

@@ -7,6 +7,13 @@ export function isBudgetOf({ spec }: PodDisruptionBudget, pod: Pod): boolean {
   return selector !== undefined && (isEmptySelector(selector) || matchesSelector(selector, pod.metadata.labels));
 }
 
+/** It is not ready and does not count as healthy: whether nothing is lost with it, since enough others are. */
+export function mayGoUnready({ spec, status }: PodDisruptionBudget): boolean {
+  if (spec.unhealthyPodEvictionPolicy === 'AlwaysAllow') return true;
+  const { currentHealthy = 0, desiredHealthy = 0 } = status ?? {};
+  return desiredHealthy > 0 && currentHealthy >= desiredHealthy;
+}
+
 /** Of a budget's status: by how many evictions it allows. */
 export function disruptionAllowedCondition(disruptionsAllowed: number) {
   return disruptionsAllowed > 0

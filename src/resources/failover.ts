@@ -59,6 +59,11 @@ export function isNodeLost(node: Node): boolean {
   return hasTaint(node, nodeTaints.unreachable);
 }
 
+/** As its agent said last; a silent one is `isNodeSuspect`. */
+export function isNodeReady(node: Node): boolean {
+  return node.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false;
+}
+
 /** Silent for a few seconds: nothing new is placed on it, and others take its traffic where there are any. */
 export function isNodeSuspect(node: Node): boolean {
   const suspect = node.status?.conditions?.find((one) => one.type === nodeConditions.suspect);

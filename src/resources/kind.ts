@@ -39,6 +39,8 @@ export interface Kind<T extends ApiObject = ApiObject> {
   readonly columns: readonly Column<T>[];
   /** The object with what its status has from the start. */
   prepareForCreate?(object: T): T;
+  /** The object as an update means it: with what the server gave `old` and the writer left out. Must not change either. */
+  prepareForUpdate?(object: T, old: T): T;
   /** What its fields' own checks cannot tell. */
   validate?(object: T, errors: FieldError[]): void;
   validateUpdate?(object: T, old: T, errors: FieldError[], options: { readonly subresource?: string }): void;

@@ -16,6 +16,12 @@ import type {
   Service as ServiceV1,
 } from 'kubernetes-types/core/v1.js';
 import type { EndpointSlice as EndpointSliceV1 } from 'kubernetes-types/discovery/v1.js';
+import type { Condition } from 'kubernetes-types/meta/v1.js';
+import type {
+  IngressClass as IngressClassV1,
+  Ingress as IngressV1,
+  NetworkPolicy as NetworkPolicyV1,
+} from 'kubernetes-types/networking/v1.js';
 import type { PodDisruptionBudget as PodDisruptionBudgetV1 } from 'kubernetes-types/policy/v1.js';
 import type {
   ClusterRoleBinding as ClusterRoleBindingV1,
@@ -23,15 +29,22 @@ import type {
   RoleBinding as RoleBindingV1,
   Role as RoleV1,
 } from 'kubernetes-types/rbac/v1.js';
+import type { AddressGroup } from './address-groups.ts';
+import type { Certificate } from './certificates.ts';
 import type { Kind } from './kind.ts';
+import { addressGroups } from './kinds/address-group.ts';
+import { certificates } from './kinds/certificate.ts';
 import { configMaps } from './kinds/config-map.ts';
 import { controllerRevisions } from './kinds/controller-revision.ts';
 import { deployments } from './kinds/deployment.ts';
 import { endpointSlices } from './kinds/endpoint-slice.ts';
 import { events } from './kinds/event.ts';
 import { grids } from './kinds/grid.ts';
+import { ingresses } from './kinds/ingress.ts';
+import { ingressClasses } from './kinds/ingress-class.ts';
 import { leases } from './kinds/lease.ts';
 import { namespaces } from './kinds/namespace.ts';
+import { networkPolicies } from './kinds/network-policy.ts';
 import { nodes } from './kinds/node.ts';
 import { pods } from './kinds/pod.ts';
 import { podDisruptionBudgets } from './kinds/pod-disruption-budget.ts';
@@ -60,14 +73,22 @@ export type Event = Served<EventV1>;
 export type Lease = Served<LeaseV1, 'spec'>;
 export type ServiceAccount = Served<ServiceAccountV1>;
 export type ControllerRevision = Served<ControllerRevisionV1>;
+export type NetworkPolicy = Served<NetworkPolicyV1, 'spec'>;
+export type Ingress = Served<IngressV1, 'spec'> & {
+  /** Ours: `flotilla.dev/Served`. */
+  status?: { conditions?: Condition[] };
+};
+export type IngressClass = Served<IngressClassV1, 'spec'>;
 export type PodDisruptionBudget = Served<PodDisruptionBudgetV1, 'spec'>;
 export type Role = Served<RoleV1>;
 export type ClusterRole = Served<ClusterRoleV1>;
 export type RoleBinding = Served<RoleBindingV1>;
 export type ClusterRoleBinding = Served<ClusterRoleBindingV1>;
-export type { Grid, Stack, Token, Volume };
+export type { AddressGroup, Certificate, Grid, Stack, Token, Volume };
 
 export {
+  addressGroups,
+  certificates,
   clusterRoleBindings,
   clusterRoles,
   configMaps,
@@ -76,8 +97,11 @@ export {
   endpointSlices,
   events,
   grids,
+  ingressClasses,
+  ingresses,
   leases,
   namespaces,
+  networkPolicies,
   nodes,
   podDisruptionBudgets,
   pods,
@@ -107,11 +131,16 @@ export const allKinds: readonly Kind[] = [
   replicaSets,
   leases,
   endpointSlices,
+  ingressClasses,
+  ingresses,
+  networkPolicies,
   podDisruptionBudgets,
   clusterRoleBindings,
   clusterRoles,
   roleBindings,
   roles,
+  addressGroups,
+  certificates,
   grids,
   stacks,
   tokens,

@@ -5,7 +5,17 @@ import { test } from 'node:test';
 import { decodeValue } from './decode.ts';
 import { applyDefaults } from './defaults.ts';
 import type { Kind } from './kind.ts';
-import { allKinds, deployments, endpointSlices, pods, replicaSets, roleBindings, secrets, services } from './kinds.ts';
+import {
+  allKinds,
+  deployments,
+  endpointSlices,
+  networkPolicies,
+  pods,
+  replicaSets,
+  roleBindings,
+  secrets,
+  services,
+} from './kinds.ts';
 import type { ApiObject } from './object.ts';
 import { type FieldType, type JsonObject, messageIn } from './schema.ts';
 
@@ -40,6 +50,30 @@ const filledTemplate = { metadata: { labels: { a: 'b' } }, spec: filled({}) };
 /** Kind, title, spec as it is sent, spec as it is read back. */
 const cases: readonly (readonly [Kind, string, JsonObject, JsonObject])[] = [
   [pods, 'a pod', container({}), { ...filled({}), enableServiceLinks: true }],
+  [
+    pods,
+    'an init container and a sidecar',
+    {
+      ...container({}),
+      initContainers: [
+        { ...given, name: 'i', resources: { limits: { cpu: '1' } } },
+        { ...given, name: 's', restartPolicy: 'Always', ports: [{ containerPort: 80 }] },
+      ],
+      hostNetwork: true,
+    },
+    {
+      ...filled({}),
+      initContainers: [
+        { ...given, ...containerDefaults, name: 'i', resources: { limits: { cpu: '1' }, requests: { cpu: '1' } } },
+        {
+          ...{ ...given, ...containerDefaults, name: 's', restartPolicy: 'Always' },
+          ports: [{ containerPort: 80, hostPort: 80, protocol: 'TCP' }],
+        },
+      ],
+      hostNetwork: true,
+      enableServiceLinks: true,
+    },
+  ],
   [
     pods,
     'ports',
@@ -151,22 +185,49 @@ const cases: readonly (readonly [Kind, string, JsonObject, JsonObject])[] = [
     { ...deploymentWith(filled({})), strategy: { type: 'Recreate' } },
   ],
   [
+    networkPolicies,
+    'a NetworkPolicy',
+    { ingress: [{ ports: [{ port: 80 }] }] },
+    { podSelector: {}, ingress: [{ ports: [{ port: 80, protocol: 'TCP' }] }], policyTypes: ['Ingress'] },
+  ],
+  [
     services,
-    'a Service (clusterIP: ADR 0006)',
+    'a Service (its address: ADR 0021)',
     { ports: [{ port: 80 }, { name: 'a', port: 81, targetPort: 'web' }] },
     {
       ports: [
         { port: 80, protocol: 'TCP', targetPort: 80 },
         { name: 'a', port: 81, protocol: 'TCP', targetPort: 'web' },
       ],
-      clusterIP: 'None',
-      clusterIPs: ['None'],
       type: 'ClusterIP',
       sessionAffinity: 'None',
       internalTrafficPolicy: 'Cluster',
       ipFamilies: ['IPv4'],
       ipFamilyPolicy: 'SingleStack',
     },
+  ],
+  [
+    services,
+    'a Service with affinity, for clients outside',
+    { type: 'LoadBalancer', clusterIP: '10.96.0.7', sessionAffinity: 'ClientIP' },
+    {
+      clusterIP: '10.96.0.7',
+      clusterIPs: ['10.96.0.7'],
+      type: 'LoadBalancer',
+      sessionAffinity: 'ClientIP',
+      sessionAffinityConfig: { clientIP: { timeoutSeconds: 10_800 } },
+      allocateLoadBalancerNodePorts: true,
+      externalTrafficPolicy: 'Cluster',
+      internalTrafficPolicy: 'Cluster',
+      ipFamilies: ['IPv4'],
+      ipFamilyPolicy: 'SingleStack',
+    },
+  ],
+  [
+    services,
+    'a Service that is a name of something outside',
+    { type: 'ExternalName', externalName: 'db.example' },
+    { type: 'ExternalName', externalName: 'db.example', sessionAffinity: 'None' },
   ],
 ];
 
@@ -239,12 +300,8 @@ const fixed: Readonly<Record<string, unknown>> = {
   'RollingUpdateDeployment.maxUnavailable': '25%',
   'Secret.type': 'Opaque',
   'Service.spec': {},
-  'ServiceSpec.clusterIP': 'None',
   'ServiceSpec.type': 'ClusterIP',
   'ServiceSpec.sessionAffinity': 'None',
-  'ServiceSpec.ipFamilyPolicy': 'SingleStack',
-  'ServiceSpec.ipFamilies': ['IPv4'],
-  'ServiceSpec.internalTrafficPolicy': 'Cluster',
   'ServicePort.protocol': 'TCP',
   'DownwardAPIVolumeSource.defaultMode': 420,
   'GRPCAction.service': '',
@@ -254,6 +311,12 @@ const fixed: Readonly<Record<string, unknown>> = {
   'EndpointPort.protocol': 'TCP',
   'Node.spec': {},
   'Lease.spec': {},
+  'Ingress.spec': {},
+  'IngressClass.spec': {},
+  'IngressClassParametersReference.scope': 'Cluster',
+  'NetworkPolicy.spec': {},
+  'NetworkPolicySpec.podSelector': {},
+  'NetworkPolicyPort.protocol': 'TCP',
   'PodDisruptionBudget.spec': {},
   'RoleBinding.roleRef': {},
   'ClusterRoleBinding.roleRef': {},

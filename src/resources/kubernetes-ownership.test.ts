@@ -20,7 +20,8 @@ function ownershipOf(one: Field): string {
 
 /** Where the document says nothing, lists are atomic, maps and messages are not. */
 function officialOwnership(message: Message, one: Field): string | undefined {
-  if (typeof one.type === 'string') return undefined;
+  // One without a number is ours alone.
+  if (typeof one.type === 'string' || one.number === 0) return undefined;
   // Of parts of a status that nobody here writes nothing is known.
   if (one.type.form === 'list' && one.type.of === 'any') return undefined;
   const own = official[message.name]?.[one.name];

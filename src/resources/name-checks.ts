@@ -44,6 +44,18 @@ export const dnsSubdomain: Check = (value) => [
       ]),
 ];
 
+/** A host name of a rule: a domain, or one whose first label is `*`. */
+export const ingressHost: Check = (value) => {
+  if (!value.includes('*')) return dnsSubdomain(value);
+  const isRight = value.length <= 253 && value.startsWith('*.') && subdomainPattern.test(value.slice(2));
+  if (isRight) return none;
+  return [
+    "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of lower " +
+      "case alphanumeric characters, '-' or '.' and end with an alphanumeric character (e.g. '*.example.com', regex " +
+      `used for validation is '\\*\\.${label}(\\.${label})*')`,
+  ];
+};
+
 export const dns1035Label: Check = (value) => [
   ...lengthProblem(value, 63),
   ...(dns1035Pattern.test(value)

@@ -122,8 +122,14 @@ testCases(
     services: [
       services,
       [
-        [{ metadata: { name: '1a', namespace: 'd' } }, `metadata.name: Invalid value: "1a": ${dns1035}`],
-        [{ metadata: { name: 'a.b', namespace: 'd' } }, `metadata.name: Invalid value: "a.b": ${dns1035}`],
+        [
+          { metadata: { name: '1a', namespace: 'd' }, spec: { ports: [{ port: 80 }] } },
+          `metadata.name: Invalid value: "1a": ${dns1035}`,
+        ],
+        [
+          { metadata: { name: 'a.b', namespace: 'd' }, spec: { ports: [{ port: 80 }] } },
+          `metadata.name: Invalid value: "a.b": ${dns1035}`,
+        ],
         [
           service({ ports: [{ port: 0 }] }),
           `spec.ports[0].port: Invalid value: 0: ${port}`,
@@ -159,7 +165,10 @@ testCases(
           service({ ports: [{ port: 80, appProtocol: 'a b' }] }),
           `spec.ports[0].appProtocol: Invalid value: "a b": ${namePart}`,
         ],
-        [service({ selector: { a: 'b c' } }), `spec.selector: Invalid value: "b c": ${labelText}`],
+        [
+          service({ ports: [{ port: 80 }], selector: { a: 'b c' } }),
+          `spec.selector: Invalid value: "b c": ${labelText}`,
+        ],
       ],
     ],
     'config maps': [
@@ -189,6 +198,17 @@ testCases(
           'data[password]: Required value',
         ],
         [{ metadata, type: 'kubernetes.io/basic-auth', data: { username: 'eA==' } }],
+        [{ metadata, type: 'flotilla.dev/basic-auth' }, 'data[auth]: Required value'],
+        ...[
+          ['', 'must have 1 to 1000 lines name:hash'],
+          ['ada:$6$salt$hash\nbob:hunter2\n', 'line 2 must be name:hash, with a hash such as openssl passwd -6 makes'],
+          ['ada:$apr1$salt$hash', 'line 1 must be name:hash, with a hash such as openssl passwd -6 makes'],
+          ['a"b:$6$salt$hash', 'line 1 must be name:hash, with a hash such as openssl passwd -6 makes'],
+          ['ada:$6$salt$hash\n\nada:$5$salt$hash', 'line 3 names a user a second time'],
+        ].map(([auth = '', why = '']): [JsonObject, string] => [
+          { metadata, type: 'flotilla.dev/basic-auth', stringData: { auth } },
+          `data[auth]: Invalid value: "<secret contents redacted>": ${why}`,
+        ]),
         [{ metadata, type: 'kubernetes.io/dockerconfigjson' }, 'data[.dockerconfigjson]: Required value'],
         [
           { metadata, type: 'kubernetes.io/dockerconfigjson', stringData: { '.dockerconfigjson': 'hunter2' } },
@@ -292,7 +312,7 @@ const changes: readonly (readonly [string, Kind, JsonObject, JsonObject, ...stri
     pods,
     pod({}),
     pod({ hostname: 'h' }),
-    'spec: Forbidden: pod updates may not change fields other than `spec.containers[*].image`,`spec.tolerations` (only additions to existing tolerations)',
+    'spec: Forbidden: pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.tolerations` (only additions to existing tolerations)',
   ],
   ['one more toleration', pods, pod({}), pod({ tolerations: [{ operator: 'Exists' }] })],
   [

@@ -5,9 +5,8 @@ import type { JsonObject } from './schema.ts';
 export function podDefaults(pod: JsonObject): void {
   const spec = pod.spec as PodSpec | undefined;
   if (!spec) return;
-  // True of what happens, too: no Service object has an address that could be told in a variable.
   spec.enableServiceLinks ??= true;
-  for (const container of spec.containers ?? []) {
+  for (const container of [...(spec.initContainers ?? []), ...(spec.containers ?? [])]) {
     const { limits } = container.resources ?? {};
     for (const [name, quantity] of Object.entries(limits ?? {})) {
       container.resources = { ...container.resources };

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Container } from 'kubernetes-types/core/v1.js';
 import { formatMicroTime, formatTime, removeCondition, setCondition } from './conditions.ts';
 import type { Pod } from './kinds.ts';
 import { isPodFinished, isPodLost, isPodReady, podPhase, podRequests, qosClassOf } from './pod-facts.ts';
@@ -56,6 +57,21 @@ test('requests are summed; without them the limits count', () => {
   const resources = { limits: { cpu: '2', memory: '64Mi' }, requests: { cpu: '500m' } };
   assert.deepEqual(podRequests(withResources(resources)), { cpuMillis: 500, memoryBytes: 67_108_864 });
   assert.deepEqual(podRequests(pod({ containers: [{ name: 'a' }, { name: 'b' }] })), { cpuMillis: 0, memoryBytes: 0 });
+});
+
+test('a pod asks for the most that it needs at any time', () => {
+  const of = (name: string, cpu: string, restartPolicy?: string) => ({
+    ...{ name, resources: { requests: { cpu } } },
+    ...(restartPolicy ? { restartPolicy } : {}),
+  });
+  const cpuOf = (initContainers: Container[]) =>
+    podRequests(pod({ initContainers, containers: [of('a', '200m'), of('b', '300m')] })).cpuMillis;
+  assert.equal(cpuOf([]), 500);
+  assert.equal(cpuOf([of('i', '400m')]), 500, 'init containers run before the others');
+  assert.equal(cpuOf([of('i', '400m'), of('j', '900m')]), 900, 'and one after the other');
+  assert.equal(cpuOf([of('s', '100m', 'Always')]), 600, 'sidecars run beside them');
+  assert.equal(cpuOf([of('s', '100m', 'Always'), of('i', '600m')]), 700, 'and beside what comes after them');
+  assert.equal(cpuOf([of('i', '650m'), of('s', '100m', 'Always')]), 650);
 });
 
 test('the class of a pod', () => {

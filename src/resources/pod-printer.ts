@@ -1,7 +1,7 @@
 import type { ContainerState, ContainerStatus } from 'kubernetes-types/core/v1.js';
 import { ageOf } from './define-kind.ts';
 import type { Pod } from './kinds.ts';
-import { isPodFinished, isPodLost, isPodReady, isPodTerminating, podCondition } from './pod-facts.ts';
+import { isPodFinished, isPodLost, isPodReady, isPodTerminating, longRunning, podCondition } from './pod-facts.ts';
 
 /** What `kubectl get pods` shows as STATUS: the most telling reason, not the phase. */
 export function podStatusWord(pod: Pod): string {
@@ -51,22 +51,32 @@ function isServing(status: ContainerStatus): boolean {
   return status.ready && status.state?.running !== undefined;
 }
 
-/** `1/1` */
+/** `1/1`, sidecars counted. */
 export function podReadyCount(pod: Pod): string {
-  const ready = pod.status?.containerStatuses?.filter(isServing) ?? [];
-  return `${ready.length}/${pod.spec.containers.length}`;
+  const sidecars = sidecarStatuses(pod).filter(({ ready, started }) => ready && started);
+  const apps = pod.status?.containerStatuses?.filter(isServing) ?? [];
+  return `${sidecars.length + apps.length}/${longRunning(pod).length}`;
 }
 
-/** `0`, `3 (5m ago)` */
+/** `0`, `3 (5m ago)`; while a pod is initialised those of its init containers, later of what runs on. */
 export function podRestarts(pod: Pod, nowMs: number): string {
   let count = 0;
   let last: string | undefined;
-  for (const status of pod.status?.containerStatuses ?? []) {
+  const { initContainerStatuses = [], containerStatuses = [] } = pod.status ?? {};
+  const counted =
+    initReason(pod) === undefined ? [...sidecarStatuses(pod), ...containerStatuses] : initContainerStatuses;
+  for (const status of counted) {
     count += status.restartCount;
     const finished = status.lastState?.terminated?.finishedAt;
     if (finished !== undefined && (last === undefined || Date.parse(finished) > Date.parse(last))) last = finished;
   }
   return count > 0 && last !== undefined ? `${count} (${ageOf(last, nowMs)} ago)` : String(count);
+}
+
+function sidecarStatuses({ spec, status }: Pod): readonly ContainerStatus[] {
+  const isSidecar = (name: string) =>
+    spec.initContainers?.some((one) => one.name === name && one.restartPolicy === 'Always');
+  return status?.initContainerStatuses?.filter(({ name }) => isSidecar(name)) ?? [];
 }
 
 /** `1/2` of the readiness gates hold; `<none>` without any. */

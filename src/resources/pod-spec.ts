@@ -1,7 +1,8 @@
-import type { PodSpec, Toleration, Volume } from 'kubernetes-types/core/v1.js';
+import type { PodSpec, Toleration } from 'kubernetes-types/core/v1.js';
 import { affinity, topologySpreadConstraint } from './affinity.ts';
 import { container } from './container.ts';
-import { duplicate, forbidden, invalid, notFound } from './field-errors.ts';
+import { validateContainers } from './container-validation.ts';
+import { duplicate, forbidden, invalid } from './field-errors.ts';
 import { localObjectReference } from './meta.ts';
 import { validateLabels } from './meta-validation.ts';
 import { dnsLabel, dnsSubdomain, ipAddress, qualifiedName } from './name-checks.ts';
@@ -9,8 +10,6 @@ import { validateRights } from './rights.ts';
 import { type FieldError, field, type JsonObject, listOf, mapOf, message, unsupported } from './schema.ts';
 import { podSecurityContext } from './security-context.ts';
 import { volume } from './volume.ts';
-
-const oneContainer = 'this release runs one container a pod';
 
 const toleration = message(
   'Toleration',
@@ -75,9 +74,10 @@ export const podSpec = message(
       default: 'default-scheduler',
       harmless: ['default-scheduler'],
     }),
-    initContainers: unsupported(20, `${oneContainer}; do the work at the start of its program`, {
-      type: listOf('any'),
+    initContainers: field(20, listOf(container), {
       mergeKey: 'name',
+      mapKeys: ['name'],
+      description: 'Each runs to its end before the next one; those with restartPolicy: Always go on, as sidecars.',
     }),
     automountServiceAccountToken: field(21, 'bool', {
       optional: true,
@@ -88,13 +88,19 @@ export const podSpec = message(
     priorityClassName: unsupported(24, 'leave it out; pods have no priorities', { type: 'string' }),
     priority: unsupported(25, 'leave it out; pods have no priorities', { type: 'int32', optional: true }),
     dnsConfig: unsupported(26, 'leave it out; names are resolved by the node’s own DNS'),
-    shareProcessNamespace: unsupported(27, oneContainer, { type: 'bool', optional: true }),
+    shareProcessNamespace: field(27, 'bool', {
+      optional: true,
+      description: 'Its containers see each other’s processes.',
+    }),
     readinessGates: unsupported(28, 'use a readinessProbe', { type: listOf('any') }),
     runtimeClassName: unsupported(29, 'leave it out; the engine’s default runtime is used', {
       type: 'string',
       optional: true,
     }),
-    enableServiceLinks: unsupported(30, 'leave it out', { type: 'bool', optional: true, harmless: [true, false] }),
+    enableServiceLinks: field(30, 'bool', {
+      optional: true,
+      description: 'Variables tell of the services of its namespace. Default: true.',
+    }),
     preemptionPolicy: unsupported(31, 'leave it out; pods have no priorities', {
       type: 'string',
       optional: true,
@@ -106,7 +112,7 @@ export const podSpec = message(
       mapKeys: ['topologyKey', 'whenUnsatisfiable'],
       ignored: 'the pods of a set are spread over the nodes, whatever it says',
     }),
-    ephemeralContainers: unsupported(34, oneContainer, { type: listOf('any'), mergeKey: 'name' }),
+    ephemeralContainers: unsupported(34, 'add a container to the pod', { type: listOf('any'), mergeKey: 'name' }),
     setHostnameAsFQDN: unsupported(35, 'leave it out', { type: 'bool', optional: true }),
     os: unsupported(36, 'leave it out; containers run on Linux', { type: mapOf('any'), harmless: [{ name: 'linux' }] }),
     hostUsers: unsupported(37, 'leave it out; user namespaces are a setting of the engine', {
@@ -153,16 +159,7 @@ function validateToleration(one: Toleration, path: string, errors: FieldError[])
   }
 }
 
-const onlyFiles = 'mount the whole volume; single files only of secret, configMap, projected and downwardAPI volumes';
-
-function hasFiles({ secret, configMap, projected, downwardAPI }: Volume): boolean {
-  return Boolean(secret ?? configMap ?? projected ?? downwardAPI);
-}
-
 function validatePodSpec(spec: PodSpec, path: string, errors: FieldError[]): void {
-  for (let index = 1; index < (spec.containers?.length ?? 0); index += 1) {
-    errors.push(forbidden(`${path}.containers[${index}]`, `not supported by Flotilla: ${oneContainer}`));
-  }
   if (spec.hostNetwork && spec.hostname) {
     errors.push(
       forbidden(`${path}.hostname`, 'not supported by Flotilla: a pod with hostNetwork has the host name of its node'),
@@ -175,30 +172,5 @@ function validatePodSpec(spec: PodSpec, path: string, errors: FieldError[]): voi
     if (volumes.has(one.name)) errors.push(duplicate(`${path}.volumes[${index}].name`, one.name));
     volumes.set(one.name, one);
   });
-  spec.containers?.forEach((one, containerIndex) => {
-    one.volumeMounts?.forEach((mount, index) => {
-      const at = `${path}.containers[${containerIndex}].volumeMounts[${index}]`;
-      const source = volumes.get(mount.name);
-      if (mount.name && !source) errors.push(notFound(`${at}.name`, mount.name));
-      if (mount.subPath && source && !hasFiles(source)) {
-        errors.push(forbidden(`${at}.subPath`, `not supported by Flotilla: ${onlyFiles}`));
-      }
-    });
-    if (spec.hostNetwork) validateHostPorts(one.ports, `${path}.containers[${containerIndex}]`, errors);
-  });
-}
-
-/** In the node's own network a container port is a host port; naming another one cannot work. */
-function validateHostPorts(ports: PodSpec['containers'][number]['ports'], path: string, errors: FieldError[]): void {
-  ports?.forEach((port, index) => {
-    if (port.hostPort && port.hostPort !== port.containerPort) {
-      errors.push(
-        invalid(
-          `${path}.ports[${index}].containerPort`,
-          port.containerPort,
-          'must match `hostPort` when `hostNetwork` is true',
-        ),
-      );
-    }
-  });
+  validateContainers(spec, path, volumes, errors);
 }

@@ -5,6 +5,7 @@ import {
   container,
   exec,
   header,
+  inits,
   ip,
   label,
   long,
@@ -64,6 +65,67 @@ testCases(
         [
           pod({ hostNetwork: true, containers: [{ ...container, ports: [{ containerPort: 1, hostPort: 2 }] }] }),
           'spec.containers[0].ports[0].containerPort: Invalid value: 1: must match `hostPort` when `hostNetwork` is true',
+        ],
+      ],
+    ],
+    'containers beside each other': [
+      pods,
+      [
+        [pod({ containers: [container, { ...container, name: 'd' }], initContainers: [{ ...container, name: 'i' }] })],
+        [
+          pod({ containers: [container, { ...container, name: 'd' }, container] }),
+          'spec.containers[2].name: Duplicate value: "c"',
+        ],
+        [pod({ initContainers: [container] }), 'spec.initContainers[0].name: Duplicate value: "c"'],
+        [inits({ name: 'C' }), `spec.initContainers[0].name: Invalid value: "C": ${label}`],
+        [inits({ image: '' }), 'spec.initContainers[0].image: Required value'],
+        [
+          inits({ restartPolicy: 'Never' }),
+          'spec.initContainers[0].restartPolicy: Unsupported value: "Never": supported values: "Always"',
+        ],
+        [
+          podWith({ restartPolicy: 'Always' }),
+          'spec.containers[0].restartPolicy: Forbidden: may not be set for non-init containers',
+        ],
+        [
+          inits({
+            restartPolicy: 'Always',
+            startupProbe: { exec: { command: ['a'] } },
+            lifecycle: { preStop: { exec: { command: ['a'] } } },
+          }),
+        ],
+        ...(['livenessProbe', 'readinessProbe', 'startupProbe'] as const).map(
+          (probe): Case => [
+            inits({ [probe]: { exec: { command: ['a'] } } }),
+            `spec.initContainers[0].${probe}: Forbidden: may not be set for init containers without restartPolicy=Always`,
+          ],
+        ),
+        [
+          inits({ lifecycle: { preStop: { exec: { command: ['a'] } } } }),
+          'spec.initContainers[0].lifecycle: Forbidden: may not be set for init containers without restartPolicy=Always',
+        ],
+        [
+          inits({ volumeMounts: [{ name: 'none', mountPath: '/a' }] }),
+          'spec.initContainers[0].volumeMounts[0].name: Not found: "none"',
+        ],
+        [
+          pod({
+            containers: ['c', 'd'].map((name) => ({
+              ...container,
+              name,
+              ports: [{ containerPort: 80, hostPort: 80 }],
+            })),
+          }),
+          'spec.containers[1].ports[0].hostPort: Duplicate value: "TCP//80"',
+        ],
+        [
+          pod({
+            containers: ['c', 'd'].map((name) => ({ ...container, name, ports: [{ name: 'web', containerPort: 80 }] })),
+          }),
+        ],
+        [
+          pod({ shareProcessNamespace: true, hostPID: true }),
+          'spec.shareProcessNamespace: Invalid value: true: ShareProcessNamespace and HostPID cannot both be enabled',
         ],
       ],
     ],

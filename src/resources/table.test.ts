@@ -104,6 +104,42 @@ for (const [word, status, more] of words) {
   });
 }
 
+test('READY and RESTARTS of a pod with a sidecar and an init container', () => {
+  const one = (name: string, more: object) => ({
+    name,
+    image: 'i',
+    imageID: '',
+    ready: true,
+    restartCount: 0,
+    ...more,
+  });
+  const ended = (finishedAt: string) => ({ lastState: { terminated: { exitCode: 1, finishedAt } } });
+  const cells = (status: Pod['status']) => {
+    const object = pod(status);
+    object.spec.initContainers = [{ name: 'i' }, { name: 's', restartPolicy: 'Always' }];
+    return renderTable(pods, [object], { nowMs }).rows[0]?.cells.slice(1, 4);
+  };
+  const init = one('i', { restartCount: 7, state: gone, ...ended('2025-12-31T21:00:00Z') });
+  const sidecar = one('s', { restartCount: 2, started: true, state: running, ...ended('2025-12-31T23:55:00Z') });
+  const app = one('c', { restartCount: 1, state: running });
+  const initialized = {
+    conditions: [
+      { type: 'Initialized', status: 'True' },
+      { type: 'Ready', status: 'True' },
+    ],
+  };
+  assert.deepEqual(
+    cells({ phase: 'Running', ...initialized, initContainerStatuses: [init, sidecar], containerStatuses: [app] }),
+    ['2/2', 'Running', '3 (65m ago)'],
+  );
+  const waiting = { ...init, ready: false, state: { waiting: { reason: 'CrashLoopBackOff' } } };
+  assert.deepEqual(cells({ phase: 'Pending', initContainerStatuses: [waiting] }), [
+    '0/2',
+    'Init:CrashLoopBackOff',
+    '7 (4h ago)',
+  ]);
+});
+
 /** Kubernetes' columns; those behind | with -o wide only. */
 const columnsOf: Readonly<Record<string, string>> = {
   Pod: 'Name,Ready,Status,Restarts,Age|IP,Node,Nominated Node,Readiness Gates',
@@ -118,6 +154,9 @@ const columnsOf: Readonly<Record<string, string>> = {
   ServiceAccount: 'Name,Secrets,Age|',
   EndpointSlice: 'Name,AddressType,Ports,Endpoints,Age|',
   Lease: 'Name,Holder,Age|',
+  Ingress: 'Name,Class,Hosts,Address,Ports,Age|',
+  IngressClass: 'Name,Controller,Parameters,Age|',
+  NetworkPolicy: 'Name,Pod-Selector,Age|',
   PodDisruptionBudget: 'Name,Min Available,Max Unavailable,Allowed Disruptions,Age|',
   ControllerRevision: 'Name,Controller,Revision,Age|',
   Role: 'Name,Created At|',
@@ -199,6 +238,27 @@ test('cells of other kinds', () => {
   };
   assert.deepEqual(renderTable(services, [service], { nowMs }).rows[0]?.cells, [
     ...['x', 'ClusterIP', 'None', '<none>', '80/TCP,53/UDP', '5m', '<none>'],
+  ]);
+
+  const cells = (spec: object, ingress: object[] = []) => {
+    const one = { ...service, spec, status: { loadBalancer: { ingress } } };
+    return renderTable(services, [one], { nowMs }).rows[0]?.cells.slice(1, 5);
+  };
+  const nodePorts = [{ port: 80, nodePort: 30_080, protocol: 'TCP' }];
+  const ips = ['10.96.0.7'];
+  const balancer = { type: 'LoadBalancer', clusterIPs: ips, ports: nodePorts };
+  assert.deepEqual(cells({ type: 'NodePort', clusterIPs: ips, ports: nodePorts }), [
+    ...['NodePort', '10.96.0.7', '<none>', '80:30080/TCP'],
+  ]);
+  assert.deepEqual(cells(balancer), ['LoadBalancer', '10.96.0.7', '<pending>', '80:30080/TCP']);
+  assert.equal(cells(balancer, [{ ip: '10.1.0.9' }])?.[2], '10.1.0.9');
+  assert.equal(cells({ ...balancer, externalIPs: ['9.9.9.9'] }, [{ ip: '10.1.0.9' }])?.[2], '10.1.0.9,9.9.9.9');
+  assert.equal(cells(balancer, [{ hostname: 'lb.example.com.internal' }])?.[2], 'lb.example.co...');
+  assert.deepEqual(cells({ type: 'ClusterIP', clusterIPs: ips, externalIPs: ['9.9.9.9'] }), [
+    ...['ClusterIP', '10.96.0.7', '9.9.9.9', '<none>'],
+  ]);
+  assert.deepEqual(cells({ type: 'ExternalName', externalName: 'db.example' }), [
+    ...['ExternalName', '<none>', 'db.example', '<none>'],
   ]);
 
   const conditions = [{ type: 'Ready', status: 'True' }];

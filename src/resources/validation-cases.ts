@@ -50,6 +50,7 @@ export const metadata = { name: 'x', namespace: 'd' };
 export const container = { name: 'c', image: 'i' };
 export const exec = { exec: { command: ['true'] } };
 export const pod = (spec: JsonObject): JsonObject => ({ metadata, spec: { containers: [container], ...spec } });
+export const inits = (part: JsonObject): JsonObject => pod({ initContainers: [{ ...container, name: 'i', ...part }] });
 export const podWith = (part: JsonObject): JsonObject => pod({ containers: [{ ...container, ...part }] });
 export const named = (more: JsonObject): JsonObject => ({ metadata: { ...metadata, ...more } });
 export const volumes = (...given: JsonObject[]): JsonObject =>

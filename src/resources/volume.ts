@@ -146,3 +146,8 @@ export const volumeMount = message('VolumeMount', {
 export function mountPathProblem(path: string, mountPath: string) {
   return invalid(path, mountPath, 'must be unique');
 }
+
+/** Its files are written by the agent, one by one. */
+export function hasFiles({ secret, configMap, projected, downwardAPI }: Volume): boolean {
+  return Boolean(secret ?? configMap ?? projected ?? downwardAPI);
+}

@@ -53,9 +53,11 @@ const cases: readonly (readonly [Kind, JsonObject, readonly RegExp[]])[] = [
   ],
   [
     services,
-    { metadata, spec: { ports: [{ port: 80, targetPort: 8080 }] } },
-    [/^spec.ports\[0\]: the name of a Service object .*: connect to the target port 8080, not to port 80$/],
+    { metadata, spec: { clusterIP: 'None', ports: [{ port: 80, targetPort: 8080 }] } },
+    [/^spec.ports\[0\]: the name of this Service object .*: connect to the target port 8080, not to port 80$/],
   ],
+  [services, { metadata, spec: { clusterIP: '10.96.0.7', ports: [{ port: 80, targetPort: 8080 }] } }, []],
+  [services, { metadata, spec: { type: 'NodePort', ports: [{ port: 80, targetPort: 8080 }] } }, []],
   [
     nodes,
     {
@@ -84,6 +86,10 @@ for (const [kind, value, expected] of cases) {
 
 test('no more warnings than somebody reads', () => {
   const ports = Array.from({ length: 50 }, (_, at) => ({ name: `p${at}`, port: at + 1, targetPort: 9999 }));
-  const { object } = decodeValue<ApiObject>(services, { metadata, spec: { ports } }, { strictness: 'Strict' });
+  const { object } = decodeValue<ApiObject>(
+    services,
+    { metadata, spec: { clusterIP: 'None', ports } },
+    { strictness: 'Strict' },
+  );
   assert.equal(warningsOf(services, object).length, 20);
 });

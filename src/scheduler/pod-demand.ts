@@ -1,6 +1,6 @@
-import { isNodeSuspect } from '../resources/failover.ts';
+import { isNodeReady, isNodeSuspect } from '../resources/failover.ts';
 import type { Node, Pod } from '../resources/kinds.ts';
-import { podRequests } from '../resources/pod-facts.ts';
+import { longRunning, podRequests } from '../resources/pod-facts.ts';
 import { cpuMillisOf, memoryBytesOf } from '../resources/quantity.ts';
 import type { HostPort, PodDemand } from './node-state.ts';
 import type { NodeFacts } from './snapshot.ts';
@@ -37,9 +37,7 @@ export function nodeFacts(node: Node): NodeFacts {
   const room = node.status?.allocatable ?? node.status?.capacity ?? {};
   const podSlots = Number(room.pods ?? defaultPods);
   return {
-    isReady:
-      node.status?.conditions?.some((one) => one.type === 'Ready' && one.status === 'True') === true &&
-      !isNodeSuspect(node),
+    isReady: isNodeReady(node) && !isNodeSuspect(node),
     isCordoned: node.spec.unschedulable === true || node.metadata.deletionTimestamp !== undefined,
     taints: (node.spec.taints ?? []).filter((taint) => taint.effect !== 'PreferNoSchedule'),
     labels: node.metadata.labels ?? {},
@@ -49,7 +47,7 @@ export function nodeFacts(node: Node): NodeFacts {
 
 function hostPortsOf(pod: Pod): HostPort[] {
   const isOnHost = pod.spec.hostNetwork === true;
-  return pod.spec.containers.flatMap((container) =>
+  return longRunning(pod).flatMap((container) =>
     (container.ports ?? []).flatMap((port) => {
       const number = port.hostPort ?? (isOnHost ? port.containerPort : undefined);
       if (!number) return [];

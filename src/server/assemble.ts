@@ -3,11 +3,13 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
+import type { OpenAcme } from '../adapters/acme/port.ts';
 import { systemClock } from '../lib/clock.ts';
 import { startEventLoopLag } from '../lib/event-loop-lag.ts';
 import type { Logger } from '../lib/log.ts';
 import { Metrics } from '../lib/metrics.ts';
 import { defaultFailoverAfterMs } from '../resources/failover.ts';
+import { apiServiceAddress } from '../resources/grid-network.ts';
 import { allKinds, nodes, type Token, tokens } from '../resources/kinds.ts';
 import { defaultGrid, systemGrid } from '../resources/names.ts';
 import type { Store } from '../store/port.ts';
@@ -27,6 +29,7 @@ import { createPodAdmission } from './auth/service-account/admit-pods.ts';
 import { createServiceAccountTokens } from './auth/service-account/tokens.ts';
 import { mintToken } from './auth/tokens.ts';
 import { startWatchCache } from './cache/watch-cache.ts';
+import { readHostRoutes } from './host-routes.ts';
 import { createAgentEndpoints } from './http/agent-endpoints.ts';
 import { createFront } from './http/front.ts';
 import { startListener } from './http/listener.ts';
@@ -42,15 +45,20 @@ import {
   type ServerOptions,
   urlOf,
 } from './options.ts';
-import { ensureGrids, ensureNamespaces } from './registry/bootstrap.ts';
+import { createIngressAdmission } from './registry/admit-ingresses.ts';
+import { ensureNamespaces } from './registry/bootstrap.ts';
+import type { Completer } from './registry/call.ts';
 import { createCipher } from './registry/cipher.ts';
+import { ensureGrid } from './registry/ensure-grid.ts';
+import { ensureIngressClass } from './registry/ensure-ingress-class.ts';
 import { createObjectCodec } from './registry/object-codec.ts';
 import { commitHistogram, createRegistry } from './registry/registry.ts';
 import { readResourceVersions } from './registry/resource-version.ts';
 import { createAskPeers } from './sessions/ask-peers.ts';
 import { createLivenessServer } from './sessions/liveness-server.ts';
 import { createNodeTunnels } from './sessions/node-sessions.ts';
-import { createPodStreams, sendNodeMetrics } from './sessions/pod-streams.ts';
+import { createPodStreams, sendNodeAnswer } from './sessions/pod-streams.ts';
+import { createReadPodLog } from './sessions/read-pod-log.ts';
 import { startServerList } from './sessions/server-list.ts';
 import { acceptTunnel } from './sessions/tunnel-server.ts';
 import { watchStandstill } from './standstill.ts';
@@ -62,6 +70,12 @@ export interface OpenStoreOptions {
 }
 
 export type OpenStore = (options: OpenStoreOptions) => Promise<Store>;
+
+/** What a main.ts chooses. */
+export interface ServerAdapters {
+  readonly openStore: OpenStore;
+  readonly loadAcme: () => Promise<OpenAcme>;
+}
 
 export interface AssembledServer {
   /** Under which this machine reaches it. */
@@ -79,7 +93,7 @@ const grids = [defaultGrid, systemGrid];
 /** Puts the parts together, in the order in which they need each other; each adds its end to `stops`. */
 export async function assembleServer(
   options: ServerOptions & { readonly log: Logger; readonly version: string },
-  openStore: OpenStore,
+  { openStore, loadAcme }: ServerAdapters,
   stops: (() => Promise<void> | void)[],
 ): Promise<AssembledServer> {
   const clock = systemClock;
@@ -103,16 +117,26 @@ export async function assembleServer(
   stops.push(() => cache.stop());
   const standstill = watchStandstill(clock);
   stops.push(() => standstill.stop());
-  const complete = createPodAdmission({ cache, clock });
+  const admitPod = createPodAdmission({ cache, clock });
+  const admitIngress = createIngressAdmission({ cache });
+  const complete: Completer = async (call, kind, object) =>
+    admitIngress(call, kind, await admitPod(call, kind, object));
   const tokenIssuer = (token: Token) => mintToken(token, identity.caHash);
   const commitSeconds = commitHistogram(metrics);
   const registryOver = (over: Store) =>
     createRegistry({ store: over, cache, codec, clock, commitSeconds, tokenIssuer, complete });
   const registry = registryOver(store);
   await ensureNamespaces(registry);
-  await ensureGrids(registry, [defaultGrid], options.failoverAfterMs ?? defaultFailoverAfterMs);
+  const network = await ensureGrid(registry, defaultGrid, {
+    failoverAfterMs: options.failoverAfterMs ?? defaultFailoverAfterMs,
+    network: options.network ?? {},
+    ingress: options.ingress ?? {},
+    hostRoutes: () => readHostRoutes(log),
+    log,
+  });
   const clientFor = (grid: string, over = registry) => createInProcessClient({ registry: over, cache, grid });
   for (const grid of grids) await ensureDefaultRoles(clientFor(grid));
+  await ensureIngressClass(registry, defaultGrid);
 
   const serviceAccountTokens = createServiceAccountTokens({
     keyPem: identity.serviceAccountKey,
@@ -210,7 +234,7 @@ export async function assembleServer(
       wallMs: () => clock.wallMs(),
     }),
     acceptLiveness: liveness.accept,
-    nodeMetrics: (context, nodeName, response) => sendNodeMetrics(tunnels, context, nodeName, response),
+    askNode: (context, question, response) => sendNodeAnswer(tunnels, context, question, response),
     servers: (socket) => (isShared ? serversSeenBy(socket as TLSSocket) : []),
     acceptTunnel: (grid, nodeName, socket) => acceptTunnel({ tunnels, clock, log }, grid, nodeName, socket),
     audit,
@@ -221,6 +245,7 @@ export async function assembleServer(
     listen.host,
     ...(options.hosts ?? []),
     ...advertise.map((url) => new URL(url).hostname.replace(/^\[|\]$/g, '')),
+    apiServiceAddress(network),
   ];
   const certificateOptions = { identity, directory: join(dataDirectory, 'tls'), serverId, hosts, clock, log };
   const certificate = await loadServerCertificate(certificateOptions);
@@ -263,14 +288,15 @@ export async function assembleServer(
     standsBy: isShared,
     liveness,
     askPeers: createAskPeers(tunnels),
+    readPodLog: createReadPodLog(tunnels),
     grids: [defaultGrid],
     failoverAfterMs: options.failoverAfterMs,
-    podRange: options.podRange,
     cluster: {
       caCertificate: identity.caCertificate,
       servers: () => [...(advertise.length > 0 ? advertise : [guessedUrl(address)]), ...(reached.others?.() ?? [])],
       issueSecretToken: (claims) => serviceAccountTokens.issue({ claims, audiences: [] }),
     },
+    loadAcme,
     log,
     metrics,
     clock,

@@ -1,6 +1,8 @@
+import type { OpenAcme } from '../adapters/acme/port.ts';
 import type { Client } from '../client/client.ts';
 import type { ClusterFacts } from '../controllers/cluster-facts.ts';
 import type { AskPeers } from '../controllers/liveness.ts';
+import type { ReadPodLog } from '../controllers/pod-log.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../lib/log.ts';
 import type { Metrics } from '../lib/metrics.ts';
@@ -9,7 +11,6 @@ import { systemGrid } from '../resources/names.ts';
 import type { Store } from '../store/port.ts';
 import { type LeaderElection, startLeaderElection } from './leader.ts';
 import { watchLease } from './lease-watch.ts';
-import { defaultPodRange } from './options.ts';
 import type { ResourceVersions } from './registry/resource-version.ts';
 import type { Liveness } from './request.ts';
 import { storeOfTerm, storeThatTakes } from './term.ts';
@@ -24,11 +25,12 @@ export interface LeadingOptions {
   readonly standsBy: boolean;
   readonly liveness: Liveness;
   readonly askPeers: AskPeers;
+  readonly readPodLog: ReadPodLog;
   /** Grids that have workloads. */
   readonly grids: readonly string[];
   readonly failoverAfterMs: number | undefined;
-  readonly podRange: string | undefined;
   readonly cluster: ClusterFacts;
+  readonly loadAcme: () => Promise<OpenAcme>;
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly clock: Clock;
@@ -39,12 +41,9 @@ export interface LeadingOptions {
  * are loaded when they are needed first, or at once where it may have to follow another server within half a second.
  */
 export function startLeading(options: LeadingOptions): LeaderElection {
-  const { store, clientOver, versions, identity, liveness, askPeers, grids, cluster, log, metrics, clock } = options;
-  const settings = {
-    failoverAfterMs: options.failoverAfterMs ?? defaultFailoverAfterMs,
-    podRange: options.podRange ?? defaultPodRange,
-    nodePrefixLength: 24,
-  };
+  const { store, clientOver, versions, identity, liveness, askPeers, grids, cluster, loadAcme, log, metrics, clock } =
+    options;
+  const settings = { failoverAfterMs: options.failoverAfterMs ?? defaultFailoverAfterMs };
   const client = clientOver(store, systemGrid);
   const watching = new AbortController();
   let running: { stop(): Promise<void> } | undefined;
@@ -60,7 +59,19 @@ export function startLeading(options: LeadingOptions): LeaderElection {
       const own = storeOfTerm(store, term, () => election.stepDown('another server has begun its term'));
       const clientFor = (grid: string) => clientOver(own, grid);
       const { startControllers } = await import('../controllers/start.ts');
-      running = startControllers({ clientFor, grids, liveness, askPeers, settings, cluster, log, metrics, clock });
+      const asks = { askPeers, readPodLog: options.readPodLog };
+      running = startControllers({
+        clientFor,
+        grids,
+        liveness,
+        ...asks,
+        settings,
+        cluster,
+        loadAcme,
+        log,
+        metrics,
+        clock,
+      });
     },
     onStopped: async () => {
       await running?.stop();

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { OpenAcme } from '../adapters/acme/port.ts';
 import { FlotillaError, messageOf } from '../lib/errors.ts';
 import { createPinoLogger } from '../lib/pino-logger.ts';
 import type { EtcdTls } from '../store/etcd.ts';
@@ -32,7 +33,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const log = options.log ?? createPinoLogger({ fields: { role: 'server' } });
     const version = options.version ?? (await packageVersion());
     const openStore = (parts: OpenStoreOptions) => openChosenStore(options.store, parts);
-    return { ...(await assembleServer({ ...options, log, version }, openStore, stops)), stop };
+    const adapters = { openStore, loadAcme };
+    return { ...(await assembleServer({ ...options, log, version }, adapters, stops)), stop };
   } catch (error) {
     await stop().catch(() => {}); // what went wrong first says more
     throw error;
@@ -51,6 +53,11 @@ export async function runServer(options: ServerOptions): Promise<void> {
     }
   });
   await server.stop();
+}
+
+/** Only a leader whose grid has an ACME server needs it. */
+async function loadAcme(): Promise<OpenAcme> {
+  return (await import('../adapters/acme/acme-client.ts')).openAcme;
 }
 
 /** Every server asks for it; what is compacted already costs nothing. */

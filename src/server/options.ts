@@ -2,6 +2,8 @@ import { isIPv6 } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { FlotillaError } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
+import type { GridIngressSpec } from '../resources/grid-ingress.ts';
+import type { GridNetworkSpec } from '../resources/grid-network.ts';
 
 /** An etcd that several servers share. */
 export interface EtcdChoice {
@@ -29,8 +31,10 @@ export interface ServerOptions {
   readonly identityDirectory?: string;
   /** Of a new cluster: a node silent for so long is lost. Later the Grid object says so. Default 10,000. */
   readonly failoverAfterMs?: number;
-  /** All pod addresses of a grid. Default `10.80.0.0/12`. */
-  readonly podRange?: string;
+  /** Of a new cluster; a later server must not say otherwise. What it leaves out has the defaults of `gridNetworkOf`. */
+  readonly network?: GridNetworkSpec;
+  /** Of a new cluster. What it leaves out has the defaults of `gridIngressOf`. */
+  readonly ingress?: GridIngressSpec;
   /** Default `<data>/audit.log`. */
   readonly auditFile?: string;
   readonly log?: Logger;
@@ -39,7 +43,6 @@ export interface ServerOptions {
 }
 
 export const defaultListen = '0.0.0.0:7443';
-export const defaultPodRange = '10.80.0.0/12';
 
 export interface ListenAddress {
   readonly host: string;

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import type { PolicyRule } from 'kubernetes-types/rbac/v1.js';
+import type { Applied, IngressProblem } from '../resources/applied.ts';
 import type { Kind } from '../resources/kind.ts';
 import type { Pod } from '../resources/kinds.ts';
 import type { ApiObject } from '../resources/object.ts';
@@ -149,4 +150,12 @@ export interface Liveness {
   isLocal(grid: string, nodeName: string): boolean;
   /** Called when a session of a node begins or ends. */
   onChange(listener: (grid: string, nodeName: string) => void): () => void;
+  /** How far a node has applied what it was sent; undefined: it does not tell. Revision 0: it has not told yet. */
+  appliedOf(grid: string, nodeName: string): Applied | undefined;
+  /** Called when a node tells how far it has applied. */
+  onApplied(listener: (grid: string, nodeName: string) => void): () => void;
+  /** What the proxy of a node does not do as it was asked to; empty where there is none. */
+  ingressProblemsOf(grid: string, nodeName: string): readonly IngressProblem[];
+  /** Called with the Ingress objects (`<namespace>/<name>`) about which a node says something else than before. */
+  onIngressProblems(listener: (grid: string, ingresses: readonly string[]) => void): () => void;
 }

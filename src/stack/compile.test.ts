@@ -4,7 +4,14 @@ import fc from 'fast-check';
 import { decodeValue } from '../resources/decode.ts';
 import { applyDefaults } from '../resources/defaults.ts';
 import type { Kind } from '../resources/kind.ts';
-import type { Deployment, Pod, Service, Stack } from '../resources/kinds.ts';
+import {
+  type Deployment,
+  type NetworkPolicy,
+  type Pod,
+  type Service,
+  type Stack,
+  services,
+} from '../resources/kinds.ts';
 import type { ApiObject } from '../resources/object.ts';
 import type { StackService, StackSpec } from '../resources/stack-types.ts';
 import { validate } from '../resources/validate.ts';
@@ -33,9 +40,53 @@ const containerOf = (service: Partial<StackService>, more: Partial<StackSpec> = 
 const hashOf = (object: ApiObject | undefined) => object?.metadata.annotations?.['flotilla.dev/applied-hash'];
 
 describe('compiled stack', () => {
+  it('isolated: its own pods, the hosts, and everybody to published ports; nothing of it without the key', () => {
+    const port = (containerPort: number, more = {}) => ({ containerPort, protocol: 'TCP' as const, ...more });
+    const services = {
+      web: {
+        ports: [port(8080, { hostPort: 80 }), port(8080), port(53, { protocol: 'UDP' as const })],
+        expose: [port(9000)].map((one) => ({ port: one.containerPort, protocol: one.protocol })),
+      },
+      db: { ports: [port(5432, { hostIP: '127.0.0.1' })] },
+    };
+    const policies = (one: Stack) => all(one).filter((each) => each.object.kind === 'NetworkPolicy');
+    assert.deepEqual(policies(stack(services)), []);
+    const isolated = stack(services, { isolate: true });
+    assert.deepEqual(all(isolated).slice(0, 2), policies(isolated), 'before everything that they are about');
+    const [whole, web, ...more] = policies(isolated).map((each) => each.object as NetworkPolicy);
+    assert.deepEqual(more, [], 'what is published on the host alone is not for everybody');
+    assert.equal(whole?.metadata.name, 'shop');
+    assert.equal(whole?.metadata.annotations?.['flotilla.dev/from-hosts'], 'true');
+    const ownPods = { matchLabels: { 'flotilla.dev/stack': 'shop' } };
+    assert.deepEqual(whole?.spec, {
+      podSelector: ownPods,
+      policyTypes: ['Ingress'],
+      ingress: [{ from: [{ podSelector: ownPods }] }],
+    });
+    assert.equal(web?.metadata.name, 'shop-web');
+    assert.deepEqual(web?.spec.podSelector?.matchLabels, {
+      'flotilla.dev/stack': 'shop',
+      'flotilla.dev/service': 'web',
+    });
+    assert.deepEqual(web?.spec.ingress, [
+      {
+        ports: [
+          { port: 53, protocol: 'UDP' },
+          { port: 8080, protocol: 'TCP' },
+        ],
+      },
+    ]);
+    for (const one of policies(isolated)) {
+      assert.deepEqual(validate(one.kind, applyDefaults(one.kind, one.object)), []);
+      assert.equal(one.object.metadata.labels?.['flotilla.dev/stack'], 'shop');
+    }
+  });
+
   it('tells each pod after how long a silence of its node it is replaced, if the file does', () => {
     const own = deploymentOf({ failover: { after: '5s' } }).spec.template.metadata?.annotations;
     assert.equal(own?.['flotilla.dev/failover-after'], '5s');
+    const patient = deploymentOf({ replaceUnhealthyAfter: 'never' }).spec.template.metadata?.annotations;
+    assert.equal(patient?.['flotilla.dev/replace-unhealthy-after'], 'never');
     assert.equal(deploymentOf({}).spec.template.metadata?.annotations?.['flotilla.dev/failover-after'], undefined);
   });
 
@@ -46,7 +97,30 @@ describe('compiled stack', () => {
     assert.equal(deployment?.spec.replicas, 3);
     assert.deepEqual(deployment?.spec.selector.matchLabels, selector);
     assert.deepEqual(deployment?.spec.template.metadata?.labels, selector);
-    assert.deepEqual(find<Service>(one, 'Service', 'web')?.spec, { clusterIP: 'None', selector });
+    assert.deepEqual(find<Service>(one, 'Service', 'web')?.spec.selector, selector);
+  });
+
+  it('tells the further names of a service to those who answer names', () => {
+    const aliasesOf = (service: Partial<StackService>) =>
+      find<Service>(stack({ web: service }), 'Service', 'web')?.metadata.annotations?.['flotilla.dev/aliases'];
+    assert.equal(aliasesOf({ aliases: ['old', 'front', 'web', 'old'] }), 'front,old');
+    assert.equal(aliasesOf({ aliases: ['web'] }), undefined);
+    assert.equal(aliasesOf({}), undefined);
+  });
+
+  it('has services with an address for all ports, or with those of their instances', () => {
+    const specs = (service: Partial<StackService>) => {
+      const { metadata, spec } = find<Service>(stack({ web: service }), 'Service', 'web')!;
+      return [metadata.annotations?.['flotilla.dev/all-ports'], spec.clusterIP];
+    };
+    assert.deepEqual(specs({}), ['true', undefined]);
+    assert.deepEqual(specs({ endpointMode: 'vip' }), ['true', undefined]);
+    assert.deepEqual(specs({ endpointMode: 'dnsrr' }), [undefined, 'None']);
+    for (const service of [{}, { expose: [{ port: 80, protocol: 'TCP' as const }] }]) {
+      const made = structuredClone(find<Service>(stack({ web: service }), 'Service', 'web'));
+      const { object } = decodeValue<Service>(services, made, { strictness: 'Strict' });
+      assert.deepEqual(validate(services, applyDefaults(services, object)), []);
+    }
   });
 
   it('names of Compose become names of objects', () => {

@@ -1,8 +1,11 @@
-import { createHash } from 'node:crypto';
 import { apiVersionOf, type Kind } from '../resources/kind.ts';
 import {
   type Deployment,
   deployments,
+  type Ingress,
+  ingresses,
+  type NetworkPolicy,
+  networkPolicies,
   type Pod,
   pods,
   type Secret,
@@ -15,9 +18,14 @@ import {
 } from '../resources/kinds.ts';
 import { annotations, labels } from '../resources/names.ts';
 import type { ApiObject } from '../resources/object.ts';
+import { headless } from '../resources/service-facts.ts';
 import type { StackService } from '../resources/stack-types.ts';
+import { hashOf } from './hash-of.ts';
+import { ingressObjects, ingressPorts } from './ingress.ts';
+import { isolationPolicies } from './isolation.ts';
 import { envSecretName, fileObjectName, objectName, volumeObjectName } from './object-names.ts';
 import { podTemplateOf } from './pod-template.ts';
+import { strategyOf, timingOf, updateAnnotations } from './update-strategy.ts';
 
 /**
  * What a stack is made of, in the stack's namespace. Every object carries the label `flotilla.dev/stack`, those of a
@@ -32,7 +40,7 @@ import { podTemplateOf } from './pod-template.ts';
  * - `dependsOn` is not in the objects: the stack controller holds workloads back by `gates`.
  */
 export interface CompiledStack {
-  /** Service objects, Secrets, Volumes: made first, held back by nothing. */
+  /** Network policies, Service and Ingress objects, Secrets, Volumes: made first, held back by nothing. */
   readonly prerequisites: readonly CompiledObject[];
   readonly workloads: readonly CompiledWorkload[];
 }
@@ -40,7 +48,9 @@ export interface CompiledStack {
 export type CompiledObject =
   | { readonly kind: typeof services; readonly object: Service }
   | { readonly kind: typeof secrets; readonly object: Secret }
-  | { readonly kind: typeof volumes; readonly object: Volume };
+  | { readonly kind: typeof volumes; readonly object: Volume }
+  | { readonly kind: typeof networkPolicies; readonly object: NetworkPolicy }
+  | { readonly kind: typeof ingresses; readonly object: Ingress };
 
 export type CompiledWorkload = {
   /** Name in the file. */
@@ -58,17 +68,33 @@ export interface Gate {
   readonly condition: 'service_started' | 'service_healthy' | 'service_completed_successfully';
 }
 
-/** Deterministic: the same Stack gives the same objects, in the same order. */
-export function compileStack(stack: Stack): CompiledStack {
+/** What the grid says that is in no file. */
+export interface CompileSettings {
+  /** `Grid.spec.ingress.baseDomain`. */
+  readonly baseDomain?: string;
+}
+
+/** Deterministic: the same Stack in the same grid gives the same objects, in the same order. */
+export function compileStack(stack: Stack, { baseDomain }: CompileSettings = {}): CompiledStack {
   const { spec } = stack;
   const byName = <T>(entries: Readonly<Record<string, T>> | undefined) =>
     Object.entries(entries ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
   return {
     prerequisites: [
+      ...isolationPolicies(stack, (name) => serviceSelector(stack.metadata.name, name)).map((policy) => ({
+        kind: networkPolicies,
+        object: stamp(stack, policy),
+      })),
       ...byName(spec.services).map(([name, service]) => ({
         kind: services,
         object: serviceObject(stack, name, service),
       })),
+      ...byName(spec.services).flatMap(([name, service]) =>
+        ingressObjects(stack, name, service, serviceSelector(stack.metadata.name, name), baseDomain).map((one) => ({
+          kind: ingresses,
+          object: stamp(stack, one),
+        })),
+      ),
       ...byName(spec.services).flatMap(([name, service]) => envSecret(stack, name, service)),
       ...byName(spec.secrets).map(([name, file]) => fileSecret(stack, 'secret', name, file.data)),
       ...byName(spec.configs).map(([name, file]) => fileSecret(stack, 'config', name, file.data)),
@@ -101,29 +127,30 @@ function workloadsOf(stack: Stack, name: string, service: StackService): Compile
   }
   const object: Deployment = {
     ...identityOf(deployments),
-    metadata: { name: objectName(name), labels: selector },
-    spec: { replicas: service.instances, selector: { matchLabels: selector }, strategy: strategyOf(service), template },
+    metadata: {
+      name: objectName(name),
+      labels: selector,
+      annotations: { ...updateAnnotations(service.update), [annotations.templateHash]: hashOf(template) },
+    },
+    spec: {
+      replicas: service.instances,
+      selector: { matchLabels: selector },
+      strategy: strategyOf(service),
+      ...timingOf(service),
+      template,
+    },
   };
   return [{ service: name, gates, kind: deployments, object: stamp(stack, object) }];
 }
 
-/**
- * Two generations side by side are impossible where they would want the same thing: a volume's files have one writer, a
- * fixed host port one owner a node. There the old ones go first.
- */
-function strategyOf(service: StackService): NonNullable<Deployment['spec']['strategy']> {
-  if (service.mounts?.some((mount) => mount.type === 'volume' && !mount.readOnly)) return { type: 'Recreate' };
-  if (service.ports?.some((port) => port.hostPort !== undefined)) {
-    return { type: 'RollingUpdate', rollingUpdate: { maxSurge: 0, maxUnavailable: 1 } };
-  }
-  return { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } };
-}
-
-/** Each service has a name in the cluster, with or without ports. */
+/** Each service has a name in the cluster, and, but for `dnsrr`, an address for all ports whether or not the file says them. */
 function serviceObject(stack: Stack, name: string, service: StackService): Service {
+  const aliases = [...new Set(service.aliases)].filter((alias) => alias !== objectName(name)).sort();
+  const isHeadless = service.endpointMode === 'dnsrr';
   const wanted = [
     ...(service.ports ?? []).map((port) => ({ port: port.containerPort, protocol: port.protocol })),
     ...(service.expose ?? []),
+    ...ingressPorts(service).map((port) => ({ port, protocol: 'TCP' as const })),
   ];
   const unique = new Map(wanted.map((one) => [`${one.port}/${one.protocol}`, one]));
   const ports = [...unique.values()]
@@ -131,13 +158,24 @@ function serviceObject(stack: Stack, name: string, service: StackService): Servi
     .map(({ port, protocol }) => ({ name: `${protocol.toLowerCase()}-${port}`, port, targetPort: port, protocol }));
   return stamp(stack, {
     ...identityOf(services),
-    metadata: { name: objectName(name), labels: serviceSelector(stack.metadata.name, name) },
+    metadata: {
+      name: objectName(name),
+      labels: serviceSelector(stack.metadata.name, name),
+      ...annotated({
+        ...(isHeadless ? {} : { [annotations.allPorts]: 'true' }),
+        ...(aliases.length > 0 ? { [annotations.aliases]: aliases.join(',') } : {}),
+      }),
+    },
     spec: {
-      clusterIP: 'None',
+      ...(isHeadless ? { clusterIP: headless } : {}),
       selector: serviceSelector(stack.metadata.name, name),
       ...(ports.length > 0 ? { ports } : {}),
     },
   });
+}
+
+function annotated(annotations: Record<string, string>): { annotations?: Record<string, string> } {
+  return Object.keys(annotations).length > 0 ? { annotations } : {};
 }
 
 function envSecret(stack: Stack, name: string, service: StackService): CompiledObject[] {
@@ -180,9 +218,4 @@ function stamp<T extends ApiObject>(stack: Stack, object: T): T {
     ...object,
     metadata: { ...metadata, annotations: { ...metadata.annotations, [annotations.appliedHash]: hash } },
   };
-}
-
-/** Of the JSON text: objects here are always built in the same order of keys. */
-export function hashOf(value: unknown): string {
-  return createHash('sha256').update(JSON.stringify(value)).digest('hex').slice(0, 32);
 }

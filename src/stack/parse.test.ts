@@ -153,8 +153,11 @@ describe('a service', () => {
     ],
     ['instances', 'instances: 3', { instances: 3 }],
     ['failover', 'failover: {after: 90s}', { failover: { after: '1m30s' } }],
+    ['replaced when unhealthy', 'deploy: {replace_unhealthy_after: 120s}', { replaceUnhealthyAfter: '2m' }],
     ['failover never', 'failover: {after: never}', { failover: { after: 'never' } }],
     ['replicas', 'deploy: {replicas: 0, mode: replicated}', { instances: 0 }],
+    ['one address', 'deploy: {endpoint_mode: vip}', { endpointMode: 'vip' }],
+    ['many addresses', 'deploy: {endpoint_mode: dnsrr}', { endpointMode: 'dnsrr' }],
     [
       'resources',
       'deploy: {resources: {limits: {cpus: "0.5", memory: 512M}, reservations: {cpus: 0.25, memory: 64m}}}',
@@ -214,6 +217,7 @@ describe('a service', () => {
     ['user and directory', 'user: 1000\nworking_dir: /app', { user: '1000', workingDir: '/app' }],
     ['networks', 'networks: [default]', {}],
     ['networks as a map', 'networks: {default: }', {}],
+    ['aliases', 'networks: {default: {aliases: [Front, a.b_c]}}', { aliases: ['front', 'a.b_c'] }],
     ['stop_grace_period', 'stop_grace_period: 1m', { stopGracePeriodSeconds: 60 }],
     [
       'secrets and configs',
@@ -249,6 +253,15 @@ services:
     assert.deepEqual(spec.services.api?.dependsOn, { db: { condition: 'service_started' } });
     assert.equal(spec.services.init?.restart, 'no');
     assert.match(warnings.join(), /service "init" runs once, because "web" waits for its end/);
+  });
+
+  test('links name the other service anew, and wait for it', () => {
+    const text =
+      'services: {web: {image: a, links: ["db:database", db]}, job: {image: a, links: [db:Old]}, db: {image: b}}';
+    const { spec } = parse(text);
+    assert.deepEqual(spec.services.db?.aliases, ['database', 'old']);
+    assert.deepEqual(spec.services.web?.dependsOn, { db: { condition: 'service_started' } });
+    assert.equal(spec.services.web?.aliases, undefined);
   });
 });
 
@@ -355,6 +368,19 @@ describe('the stack', () => {
     assert.match(problems(`name: kube-system\n${text}`)[0] ?? '', /taken by Flotilla itself/);
   });
 
+  test('isolate', () => {
+    const text = 'services: {web: {image: nginx}}\n';
+    assert.equal(parse(`isolate: true\n${text}`).spec.isolate, true);
+    assert.equal(parse('isolate: "${ALONE:-true}"\n'.concat(text)).spec.isolate, true);
+    assert.equal(parse(`isolate: false\n${text}`).spec.isolate, undefined);
+    assert.deepEqual(problems(`${text}isolate: "yes"\n`), [
+      'compose.yaml:2:10: "isolate" must be true or false, not "yes"',
+    ]);
+    assert.deepEqual(problems(`${text}isolated: true\n`), [
+      'compose.yaml:2:1: unknown key "isolated" at the top level (did you mean "isolate"?)',
+    ]);
+  });
+
   test('its version, and the one of Compose', () => {
     const text = 'services: {a: {image: a}}';
     assert.equal(parse(`version: 1.2.0\n${text}`).spec.version, '1.2.0');
@@ -408,6 +434,10 @@ describe('refusals', () => {
       `${web}failover: {after: 2s}`,
       /"after" in "failover" of service "web" must be a duration of at least 3s such as 10s or 1m30s, or never, not "2s"/,
     ],
+    [
+      `${web}deploy: {replace_unhealthy_after: soon}`,
+      /"replace_unhealthy_after" in "deploy" of service "web" must be a duration of at least 3s .* not "soon"/,
+    ],
     [`${web}failover: {before: 2s}`, /unknown key "before" in "failover" of service "web"/],
     [`${web}qqqqqq: x`, /unknown key "qqqqqq" in service "web" \(known are: image, instances/],
     [`${web}build: .`, /4:5: "build" in service "web" is not supported \(build and push the image first/],
@@ -424,6 +454,7 @@ describe('refusals', () => {
     [`${web}instances: -1`, /must be from 0 to 10000, not -1/],
     [`${web}instances: 1\n    deploy: {replicas: 2}`, /are the same/],
     [`${web}deploy: {mode: global}`, /"mode: global"/],
+    [`${web}deploy: {endpoint_mode: anycast}`, /"endpoint_mode" in "deploy" of service "web" must be .*vip.*dnsrr/],
     [`${web}deploy: {placement: {}}`, /"placement" in "deploy" of service "web" is not supported/],
     [`${web}deploy: {resources: {limits: {memory: 12q}}}`, /must be a size such as 512m, not "12q"/],
     [`${web}deploy: {resources: {limits: {cpus: 1}, reservations: {cpus: 2}}}`, /is more than "limits\.cpus"/],
@@ -466,6 +497,10 @@ describe('refusals', () => {
       'services: {a: {image: a, depends_on: {b: {condition: service_completed_successfully}}}, b: {image: b, restart: always}}',
       /waits for the end of "b"/,
     ],
+    [`${web}networks: {default: {aliases: [a b]}}`, /"a b" of service "web" cannot be a name in DNS/],
+    [`${web}networks: {default: {ipv4_address: 10.0.0.1}}`, /"ipv4_address" of network "default" of service "web"/],
+    [`${web}links: [wep]`, /"links" of service "web" names "wep", which is no service.*did you mean "web"/],
+    [`${web}links: ['web:b/c']`, /"b\/c" of service "web" cannot be a name in DNS/],
     [`${web}networks: [back]`, /network "back" of service "web" is not supported \(all services/],
     [`${web}secrets: [pw]`, /secret "pw" of service "web" is not declared/],
     [`${web}secrets: [{source: pw, mode: 9}]\nsecrets: {pw: {environment: HOME}}`, /must be a file mode such as 0440/],
@@ -640,6 +675,7 @@ describe('any input', () => {
       'labels',
       'user',
       'networks',
+      'links',
       'secrets',
       'configs',
       'stop_grace_period',

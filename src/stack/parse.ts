@@ -1,9 +1,11 @@
 import { posix } from 'node:path';
 import { FlotillaError, messageOf } from '../lib/errors.ts';
 import type { StackService, StackSpec } from '../resources/stack-types.ts';
+import { type Link, readLinks } from './parse/aliases.ts';
 import { checkDependencies, type DependencyPlaces, readDependsOn } from './parse/depends-on.ts';
 import { parseEnvFile } from './parse/env-file.ts';
 import { checkTopNetworks, readStackFiles, readVolumes } from './parse/files.ts';
+import { checkIngress } from './parse/ingress.ts';
 import type { Lookup } from './parse/interpolate.ts';
 import { topLevelRules } from './parse/keys.ts';
 import { isServiceName, reservedNames, toName } from './parse/names.ts';
@@ -75,6 +77,7 @@ function parse(options: ParseStackOptions, reader: Reader): Omit<ParsedStack, 'w
 
   const name = readName(options, reader, fields, directory);
   const version = readVersion(reader, fields);
+  const isolate = readIsolate(reader, fields);
   const volumes = readVolumes(reader, fields.get('volumes'));
   const context = { reader, directory, readFile: options.readFile, lookup };
   const secrets = readStackFiles(context, fields.get('secrets'), 'secret');
@@ -90,6 +93,7 @@ function parse(options: ParseStackOptions, reader: Reader): Omit<ParsedStack, 'w
   if (!services) return undefined;
   const spec: StackSpec = {
     ...(version === undefined ? {} : { version }),
+    ...(isolate ? { isolate } : {}),
     services,
     ...(Object.keys(volumes).length > 0 ? { volumes } : {}),
     ...(Object.keys(secrets).length > 0 ? { secrets } : {}),
@@ -160,6 +164,12 @@ function readVersion(reader: Reader, fields: Fields): string | undefined {
   return reader.problems.add(source.at, `"version" must be like 1.2.0, not "${text.slice(0, 40)}"`);
 }
 
+/** Only its own pods, the hosts, and whoever calls a published port, may connect to the pods of the stack. */
+function readIsolate(reader: Reader, fields: Fields): boolean | undefined {
+  const source = fields.get('isolate');
+  return source && reader.boolean(source, '"isolate"');
+}
+
 function readServices(
   fields: Fields,
   contextOf: (where: string) => ServiceContext,
@@ -174,6 +184,7 @@ function readServices(
   const names = new Set(entries.map(([name]) => name));
   const services = new Map<string, StackService>();
   const dependencies = new Map<string, DependencyPlaces>();
+  const links: Link[] = [];
   for (const [name, { at, value }] of entries) {
     const where = `of service "${name}"`;
     if (!isServiceName(name)) {
@@ -183,9 +194,22 @@ function readServices(
     const service = own && readService(contextOf(where), own);
     const waits = own?.get('depends_on');
     if (waits) dependencies.set(name, readDependsOn(reader, waits, where, names));
+    const linked = own?.get('links');
+    for (const link of linked ? readLinks(reader, linked, where, names) : []) {
+      links.push(link);
+      // As in Compose, what is linked is started first.
+      const places = dependencies.get(name) ?? new Map();
+      if (!places.has(link.service)) places.set(link.service, { at: link.at, condition: 'service_started' });
+      dependencies.set(name, places);
+    }
     if (service) services.set(name, service);
   }
+  for (const { service, alias } of links) {
+    const target = services.get(service);
+    if (target && alias !== undefined) target.aliases = [...new Set([...(target.aliases ?? []), alias])];
+  }
   const found = Object.fromEntries(services);
+  checkIngress(reader, found, (name) => map.entries.get(name)?.at ?? startOfFile);
   checkDependencies(reader, found, dependencies);
   for (const [name, service] of services) {
     const waits = [...(dependencies.get(name) ?? [])].map(

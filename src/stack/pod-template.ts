@@ -1,10 +1,8 @@
-import { createHash } from 'node:crypto';
 import type {
   Container,
   EnvVar,
   PodTemplateSpec,
   Volume as PodVolume,
-  Probe,
   ResourceRequirements,
   SecurityContext,
   VolumeMount,
@@ -12,11 +10,13 @@ import type {
 import type { Stack } from '../resources/kinds.ts';
 import { annotations } from '../resources/names.ts';
 import { formatCpuMillis, formatMemoryBytes } from '../resources/quantity.ts';
-import type { StackHealthcheck, StackMount, StackResources, StackService } from '../resources/stack-types.ts';
+import type { StackMount, StackResources, StackService } from '../resources/stack-types.ts';
+import { hashOf } from './hash-of.ts';
 import { envSecretName, fileObjectName, objectName, volumeObjectName } from './object-names.ts';
+import { probesOf } from './probes.ts';
 
 /** On pods: changes when the contents of a secret, config or env file do, and so makes new pods. */
-const contentHash = 'flotilla.dev/content-hash';
+export const contentHash = 'flotilla.dev/content-hash';
 
 export interface TemplateInput {
   readonly stack: Stack;
@@ -66,7 +66,7 @@ function containerOf({ name, service }: TemplateInput, mounts: VolumeMount[]): C
     ...(mounts.length > 0 ? { volumeMounts: mounts } : {}),
     ...(resources ? { resources } : {}),
     ...(security ? { securityContext: security } : {}),
-    ...(service.healthcheck ? probesOf(service.healthcheck) : {}),
+    ...probesOf(service),
   };
 }
 
@@ -85,10 +85,9 @@ function templateAnnotations({ stack, service }: TemplateInput): Record<string, 
       ? { [annotations.randomHostPorts]: random.map((port) => `${port.containerPort}/${port.protocol}`).join(',') }
       : {}),
     ...(named && service.user ? { [annotations.user]: service.user } : {}),
+    ...(service.replaceUnhealthyAfter ? { [annotations.replaceUnhealthyAfter]: service.replaceUnhealthyAfter } : {}),
     ...(service.failover?.after ? { [annotations.failoverAfter]: service.failover.after } : {}),
-    ...(contents.length > 0
-      ? { [contentHash]: createHash('sha256').update(JSON.stringify(contents)).digest('hex').slice(0, 32) }
-      : {}),
+    ...(contents.length > 0 ? { [contentHash]: hashOf(contents) } : {}),
   };
 }
 
@@ -142,23 +141,6 @@ function securityOf(user: string | undefined): SecurityContext | undefined {
   if (!match) return undefined;
   const [, uid, gid] = match;
   return { runAsUser: Number(uid), ...(gid === undefined ? {} : { runAsGroup: Number(gid) }) };
-}
-
-/** Docker's one health check does two things: without it no traffic, failing long enough a restart. */
-function probesOf(check: StackHealthcheck): { readinessProbe: Probe; livenessProbe: Probe } {
-  const common = {
-    exec: { command: check.exec },
-    periodSeconds: check.intervalSeconds,
-    timeoutSeconds: check.timeoutSeconds,
-    failureThreshold: check.retries,
-  };
-  // Ready as soon as it is, also within the start period: that only protects it from being restarted. Docker checks first
-  // after one interval; a check that fails at the very start must not be what restarts it (`retries: 1`).
-  const graceSeconds = Math.max(check.startPeriodSeconds, check.intervalSeconds);
-  return {
-    readinessProbe: { ...common, successThreshold: 1 },
-    livenessProbe: { ...common, successThreshold: 1, initialDelaySeconds: graceSeconds },
-  };
 }
 
 interface Mounts {

@@ -1,4 +1,6 @@
 import type { Duplex, Readable, Writable } from 'node:stream';
+import type { IngressReport } from '../resources/ingress-report.ts';
+import type { NetworkReport } from '../resources/network-report.ts';
 
 /**
  * What an agent answers through the tunnel. A rejected promise becomes the answer's Status by the FlotillaError's code:
@@ -27,6 +29,15 @@ export interface AgentApi {
   /** The agent's metrics, Prometheus text. */
   metrics(): string | Promise<string>;
 
+  /** How the node's network stands; with checks it takes some seconds. */
+  network(options: { readonly withChecks: boolean }, signal: AbortSignal): Promise<NetworkReport>;
+
+  /** What the node's proxy lets in, and has counted. */
+  ingress(): Promise<IngressReport>;
+
+  /** What its proxy has let in, a line of JSON each (an AccessEntry, `time` in RFC 3339). */
+  accessLog(options: AccessLogOptions, signal: AbortSignal): AsyncIterable<Uint8Array>;
+
   /** Calls addresses of other nodes; each with whether anything answered there. Takes a second or so. */
   probe(addresses: readonly string[], signal: AbortSignal): Promise<Readonly<Record<string, boolean>>>;
 }
@@ -37,6 +48,11 @@ export interface ContainerRef {
   readonly container: string;
   /** Travels from the command line to the agent's log. */
   readonly requestId: string;
+}
+
+export interface AccessLogOptions {
+  readonly follow: boolean;
+  readonly tailLines: number;
 }
 
 /** Kubernetes' own: `kubectl logs` flags. */

@@ -10,6 +10,8 @@ import { statusOf } from './status.ts';
 
 /** Of 64 nodes, each with a few addresses. */
 const maxProbed = 512;
+/** Of an access log. */
+const defaultTailLines = 100;
 
 /** Answers one request that a server sends through the tunnel. Never throws. */
 export type AgentRequestHandler = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
@@ -53,6 +55,23 @@ async function answer(
     stream.respond({ ':status': 200, 'content-type': 'text/plain; version=0.0.4' });
     stream.end(text);
     return;
+  }
+  if (route === 'GET network') {
+    const report = await api.network({ withChecks: isTrue(url.searchParams, 'check') }, signal);
+    stream.respond({ ':status': 200, 'content-type': 'application/json' });
+    stream.end(JSON.stringify(report));
+    return;
+  }
+  if (route === 'GET ingress') {
+    const report = await api.ingress();
+    stream.respond({ ':status': 200, 'content-type': 'application/json' });
+    stream.end(JSON.stringify(report));
+    return;
+  }
+  if (route === 'GET access-log') {
+    const query = url.searchParams;
+    const tailLines = numberOf(query, 'tailLines') ?? defaultTailLines;
+    return await serveLogs(stream, api.accessLog({ follow: isTrue(query, 'follow'), tailLines }, signal));
   }
   if (route === 'GET probe') {
     const addresses = url.searchParams.getAll('address');

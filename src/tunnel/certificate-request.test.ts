@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { fromPem, readDer, toPem } from '../lib/x509/der.ts';
 import { makeCertificateRequest, parseCertificateRequest } from './certificate-request.ts';
-import { fromPem, readDer, toPem } from './der.ts';
 
 function newKey(namedCurve = 'P-256'): string {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve });

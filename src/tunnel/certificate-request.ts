@@ -4,17 +4,14 @@ import {
   derBitString,
   derInteger,
   derName,
-  derObjectId,
   derSequence,
   derTagged,
   derTags,
+  ecdsaWithSha256,
   fromPem,
   readDer,
   toPem,
-} from './der.ts';
-
-/** ecdsa-with-SHA256, the one signature algorithm of Flotilla's certificates (RFC 5758 §3.2). */
-export const ecdsaWithSha256 = derSequence(derObjectId('1.2.840.10045.4.3.2'));
+} from '../lib/x509/der.ts';
 
 const requestLabel = 'CERTIFICATE REQUEST';
 

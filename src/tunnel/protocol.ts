@@ -1,3 +1,5 @@
+import type { Applied, IngressProblem } from '../resources/applied.ts';
+
 /**
  * What server and agent say to each other besides the Kubernetes API. Three connections a server, all dialled by the
  * agent, all TLS with the node's client certificate (ADR 0004):
@@ -9,7 +11,7 @@
 export const protocolVersion = 1;
 
 /** What an agent or a server can do beyond the version's minimum; unknown ones are ignored. */
-export const capabilities = ['logs', 'exec', 'attach', 'forward'] as const;
+export const capabilities = ['logs', 'exec', 'attach', 'forward', 'watermark'] as const;
 
 export const livenessUpgrade = 'flotilla-liveness';
 export const tunnelUpgrade = 'flotilla-tunnel';
@@ -44,7 +46,11 @@ export type LivenessFromAgent =
       readonly capabilities: readonly string[];
       readonly agentVersion: string;
     }
-  | { readonly type: 'ping'; readonly sequence: number; readonly watermark?: number };
+  | { readonly type: 'ping'; readonly sequence: number }
+  /** With the capability `watermark`: after the hello, as soon as something is known, and at each change. */
+  | ({ readonly type: 'applied' } & Applied)
+  /** What its proxy does not do: after the hello, as soon as it is known, and at each change. All there are, also none. */
+  | { readonly type: 'ingressProblems'; readonly problems: readonly IngressProblem[] };
 
 export type LivenessFromServer =
   | {
@@ -54,8 +60,15 @@ export type LivenessFromServer =
       readonly serverId: string;
       /** Empty as long as the server does not know the others. */
       readonly servers: readonly string[];
+      /** The agent's address as the server sees it; another one than its own: there is a NAT between. */
+      readonly seenAs?: string;
     }
-  | { readonly type: 'pong'; readonly sequence: number }
+  | {
+      readonly type: 'pong';
+      readonly sequence: number;
+      /** What every node that this server hears has applied. */
+      readonly appliedByAll?: number;
+    }
   /** All servers, as in `hello`: they have changed since, or were not known then. */
   | { readonly type: 'servers'; readonly servers: readonly string[] }
   /** The agent must not try again before somebody acts; the reason is for its log. */
@@ -76,6 +89,9 @@ export const reconnectDelayMs = 500;
  *   goes on to the other.
  * - `GET /lifetime/<namespace>/<pod>/<container>` → 200, and its end when the pod ends.
  * - `GET /metrics` → the agent's metrics.
+ * - `GET /network?check` → 200, JSON: a NetworkReport; with `check` what pods do is tried out.
+ * - `GET /ingress` → 200, JSON: an IngressReport.
+ * - `GET /access-log?follow&tailLines` → 200, a line of JSON a request, flushed a chunk.
  * - `GET /probe?address=…` → 200, JSON: each address, and whether the host there answers this one.
  *
  * A frame of exec: 1 byte channel (Kubernetes' numbers), 4 bytes length big-endian, payload.

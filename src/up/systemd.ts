@@ -28,13 +28,18 @@ export async function installUnit(exec: Exec, options: UnitOptions): Promise<voi
   await exec(['systemctl', isSame ? 'start' : 'restart', unitName], { timeoutMs: 60_000 });
 }
 
+/** DNS and proxy outlive their agent in scopes of their own; with the service down nobody would tell them anything any more. */
+const scopes = ['flotilla-dns-*.scope', 'flotilla-ingress-*.scope'];
+
 export async function stopUnit(exec: Exec): Promise<void> {
   await exec(['systemctl', 'stop', unitName], { timeoutMs: 60_000 });
+  await exec(['systemctl', 'stop', ...scopes], { timeoutMs: 60_000 });
 }
 
 /** Idempotent. */
 export async function uninstallUnit(exec: Exec): Promise<void> {
   await exec(['systemctl', 'disable', '--now', unitName], { okCodes: [0, 1, 5], timeoutMs: 60_000 });
+  await exec(['systemctl', 'stop', ...scopes], { timeoutMs: 60_000 });
   await rm(unitPath, { force: true });
   await exec(['systemctl', 'daemon-reload']);
 }

@@ -29,7 +29,7 @@ ExecStart=${command}
 Restart=always
 RestartSec=1
 KillMode=mixed
-TimeoutStopSec=30
+TimeoutStopSec=90
 OOMScoreAdjust=-500
 LimitNOFILE=1048576
 

@@ -9,7 +9,7 @@ import type { TestLab } from '../e2e/lab.ts';
 import { isReady } from './check.ts';
 import { namespace } from './workload-objects.ts';
 
-/** Service objects whose endpoints, or whose name on a host, are not exactly their ready pods. */
+/** Service objects whose endpoints, or whose name or address on a host, are not exactly their ready pods. */
 export async function wrongNames(
   lab: TestLab,
   client: HttpClient,
@@ -34,10 +34,18 @@ export async function wrongNames(
       .sort();
     if (String(endpoints) !== String(expected))
       sentences.push(`endpoints of ${name} are ${endpoints.join(' ')}, its ready pods ${expected.join(' ')}`);
+    const address = service.spec.clusterIP ?? 'None';
+    const names = address === 'None' ? expected : [address];
     for (const host of hosts) {
       const answer = await lookUp(lab, host, `${name}.${namespace}.svc.cluster.local`, gatewayOf.get(host) ?? '');
-      if (String(answer) !== String(expected))
-        sentences.push(`${host} says ${name} is ${answer.join(' ')}, its ready pods are ${expected.join(' ')}`);
+      if (String(answer) !== String(names))
+        sentences.push(`${host} says ${name} is ${answer.join(' ')}, not ${names.join(' ')}`);
+      if (address === 'None') continue;
+      const behind = await endpointsBehind(lab, host, address);
+      if (String(behind) !== String(expected))
+        sentences.push(
+          `${host} leads ${address} of ${name} to ${behind.join(' ')}, its ready pods are ${expected.join(' ')}`,
+        );
     }
   }
   for (const { metadata } of slices.items) {
@@ -63,6 +71,18 @@ async function lookUp(lab: TestLab, host: string, name: string, server: string):
   return stdout.includes('Name:')
     ? [...answers.matchAll(/^Address(?: \d+)?: (\S+)$/gm)].map((one) => one[1] ?? '').sort()
     : [];
+}
+
+/** Where the kernel of a host leads connections to a service address: as many of its elements as its chain counts. */
+async function endpointsBehind(lab: TestLab, host: string, address: string): Promise<readonly string[]> {
+  const { stdout } = await runOn(await machineOf(lab, host), ['nft', 'list', 'table', 'ip', 'flotilla_services'], {
+    timeoutMs: 10_000,
+  });
+  const text = stdout.replace(/,\n?\s*/g, '\n');
+  const count = Number(new RegExp(`${address}(?: \\. tcp \\. \\d+)? : goto \\w+_inside_(\\d+)`).exec(text)?.[1] ?? 0);
+  const elements = new RegExp(`${address}(?: \\. \\d+)? \\. (\\d+) : (10\\.[\\d.]+)`, 'g');
+  const found = [...text.matchAll(elements)].filter(([, index]) => Number(index) < count).map(([, , to]) => to ?? '');
+  return [...new Set(found)].sort();
 }
 
 /** `10.80.3.0/24` → `10.80.3.1`, where the node's DNS listens. */

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { containerOf, podOf } from '../../src/agent/pod/test-objects.ts';
 import type { Pod } from '../../src/resources/kinds.ts';
+import { hostLabels } from '../../src/resources/names.ts';
 import type { HostState } from '../e2e/host-state.ts';
 import { hostViolations } from '../e2e/invariants.ts';
 
@@ -33,8 +34,11 @@ describe('pods and containers one to one', () => {
   it('names whatever is too much, too little or elsewhere', () => {
     const second = containerOf(1, 'running', { addresses: [address] });
     const cases: readonly [Partial<HostState>, RegExp][] = [
-      [{ containers: [], containerMounts: 0, bridgePorts: 0 }, /has 0 running containers/],
-      [{ containers: [running, second], containerMounts: 2, bridgePorts: 2 }, /has 2 running containers/],
+      [
+        { containers: [], containerMounts: 0, bridgePorts: 0 },
+        /container web of pod shop\/web-1 .* runs 0 times, not 1/,
+      ],
+      [{ containers: [running, second], containerMounts: 2, bridgePorts: 2 }, /runs 2 times, not 1/],
       [{ containers: [containerOf(1, 'exited'), containerOf(2, 'exited'), running] }, /keeps 2 containers that ended/],
       [{ containers: [{ ...running, state: 'paused' }] }, /paused/],
       [{ containers: [{ ...running, id: 'other' }] }, /tells of docker:\/\/c0/],
@@ -53,5 +57,34 @@ describe('pods and containers one to one', () => {
     assert.match(said({}, []).join(), /container fl_shop_web-1_web_uid-1_0 \(running\) of no pod/);
     const dying = { ...pod, metadata: { ...pod.metadata, deletionTimestamp: 'x' } };
     assert.match(said({}, [dying]).join(), /still being deleted/);
+  });
+
+  it('knows what runs of a pod of several containers, and that they live together', () => {
+    const of = (name: string, state: 'running' | 'exited', more: object = {}) => {
+      const one = containerOf(0, state, { id: name, name, ...more });
+      const joined = name === 'POD' ? {} : { [hostLabels.pause]: 'POD' };
+      return { ...one, labels: { ...one.labels, [hostLabels.container]: name, ...joined } };
+    };
+    const told = (name: string) => ({
+      ...{ name, image: '', imageID: '', ready: true, restartCount: 0, containerID: `docker://${name}` },
+    });
+    const several: Pod = {
+      ...pod,
+      spec: { ...pod.spec, initContainers: [{ name: 'init' }], containers: [{ name: 'web' }, { name: 'helper' }] },
+      status: { ...pod.status, initContainerStatuses: [told('init')], containerStatuses: ['web', 'helper'].map(told) },
+    };
+    const pause = of('POD', 'running', { addresses: [address] });
+    const containers = [pause, of('init', 'exited'), of('web', 'running'), of('helper', 'running')];
+    const saying = (change: Partial<HostState>) =>
+      said({ containers, containerMounts: 3, ...change }, [several]).join();
+    assert.equal(saying({}), '');
+    assert.match(saying({ containers: containers.slice(1), bridgePorts: 0 }), /container POD .* runs 0 times, not 1/);
+    assert.match(saying({ containers: containers.slice(0, 3) }), /container helper .* runs 0 times, not 1/);
+    assert.match(
+      saying({ containers: [...containers, of('init', 'running')] }),
+      /container init .* runs 1 times, not 0/,
+    );
+    const other = { ...pause, id: 'newer' };
+    assert.match(saying({ containers: [other, ...containers.slice(1)] }), /web of pod .* lives with POD, not newer/);
   });
 });

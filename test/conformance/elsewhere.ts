@@ -18,6 +18,7 @@ export const elsewhere: readonly Elsewhere[] = [
     3,
     '`test/e2e/network.test.ts`; no SRV records are asked for there',
   ),
+  lab('sig-network: NodePort and session affinity of services', 5, '`test/integration/services.test.ts`'),
   lab('sig-network: between pods, and from nodes to pods', 4, '`test/e2e/network.test.ts`'),
   lab(
     'sig-node: ConfigMaps and Secrets as variables, downward API as variables',
@@ -40,6 +41,13 @@ export const elsewhere: readonly Elsewhere[] = [
     4,
     'unit tests of `src/agent/pod`, `test/integration/container-rights.test.ts`',
   ),
+  lab(
+    'sig-node: init containers, with each restart policy',
+    4,
+    '`test/e2e/pod-containers.test.ts`, `test/integration/pod-containers.test.ts`',
+  ),
+  lab('sig-node: variables for services', 1, 'unit tests of `src/agent/pod`'),
+  lab('sig-storage: emptyDir shared by containers', 1, '`test/integration/pod-containers.test.ts`'),
   lab('sig-node: exec and logs over WebSockets', 2, '`test/integration/streams.test.ts`, `test/e2e/streams.test.ts`'),
   lab('sig-node: probes', 10, '`test/e2e/pod-life.test.ts`; unit tests of `src/agent/pod`'),
   lab('sig-node: security contexts, sysctls', 8, '`test/integration/container-rights.test.ts`'),
@@ -71,17 +79,10 @@ export const elsewhere: readonly Elsewhere[] = [
     'the fields are refused',
   ),
   none('sig-network: Endpoints, mirroring', 2, 'EndpointSlices only'),
-  none('sig-network: Ingress, IngressClass', 2, 'no such kinds'),
   none('sig-network: proxying to pods, services and nodes’ logs', 3, 'port-forward, and `/proxy/metrics` of nodes'),
-  none(
-    'sig-network: ExternalName, NodePort and session affinity of services',
-    9,
-    'names answer pods’ addresses (docs/adr/0006)',
-  ),
-  none('sig-node: containers of more than one kind in a pod: init, ephemeral', 6, 'one container a pod'),
+  none('sig-node: ephemeral containers', 2, 'add a container to the pod'),
   none('sig-node: PodTemplate', 3, 'no such kind'),
   none('sig-node: activeDeadlineSeconds', 1, 'refused: end the program itself'),
-  none('sig-node: variables for services', 1, 'by name only'),
   none('sig-node: RuntimeClass', 5, 'the engine’s default runtime'),
   none(
     'sig-node, sig-storage: subPathExpr and subPath',
@@ -90,6 +91,5 @@ export const elsewhere: readonly Elsewhere[] = [
   ),
   none('sig-scheduling: LimitRange', 2, 'no such kind'),
   none('sig-scheduling: priorities and preemption', 5, 'pods have no priorities'),
-  none('sig-storage: emptyDir shared by containers', 1, 'one container a pod'),
   none('sig-storage: CSI, PersistentVolume, StorageClass, VolumeAttachment', 9, 'Volume objects (docs/adr/0005)'),
 ];

@@ -68,6 +68,30 @@ async function serves(scene: Scene, service: string, wanted: string[]): Promise<
   await eventually(async () => assert.deepEqual(await reachable(scene, service), wanted), 20_000);
 }
 
+async function changesType(scene: Scene, from: string, to: string): Promise<void> {
+  const { core, namespace } = scene;
+  const outside = { type: 'ExternalName', externalName: 'foo.example.com' };
+  const inside = { ports: [{ port: 80 }], selector, type: from === 'ExternalName' ? to : from };
+  await serving(scene, 'a', [{ containerPort: 80 }]);
+  const spec = from === 'ExternalName' ? outside : inside;
+  const made = await core.createNamespacedService({ namespace, body: { metadata: { name: 'one' }, spec } });
+  checkType(made, from);
+  if (from !== 'ExternalName') await serves(scene, 'one', ['a: 80/TCP']);
+  const wanted = to === 'ExternalName' ? { ...outside, ports: [] } : { ...inside, externalName: '' };
+  await core.patchNamespacedService({ namespace, name: 'one', body: { spec: wanted } }, mergePatch);
+  checkType(await core.readNamespacedService({ namespace, name: 'one' }), to);
+  if (to !== 'ExternalName') await serves(scene, 'one', ['a: 80/TCP']);
+}
+
+/** Addresses and node ports are there exactly where the type has them. */
+function checkType({ spec }: V1Service, type: string): void {
+  assert.equal(spec?.type, type);
+  assert.equal(spec?.clusterIP === undefined, type === 'ExternalName');
+  const nodePorts = (spec?.ports ?? []).flatMap(({ nodePort }) => nodePort ?? []);
+  assert.equal(nodePorts.length, type === 'NodePort' ? 1 : 0);
+  if (type === 'NodePort') assert.match(spec?.clusterIP ?? '', /^\d+\./);
+}
+
 describe('sig-network: services', { concurrency: 8 }, () => {
   conformance('Kubernetes Service', async ({ core }) => {
     const { spec } = await core.readNamespacedService({ namespace: 'default', name: 'kubernetes' });
@@ -107,7 +131,10 @@ describe('sig-network: services', { concurrency: 8 }, () => {
     const labels = { 'test-service-static': 'true' };
     const made = await core.createNamespacedService({
       namespace,
-      body: { ...serviceOf(name, [{ port: 80 }]), metadata: { name, labels } },
+      body: {
+        ...serviceOf(name, [{ port: 80 }], { type: 'LoadBalancer', loadBalancerClass: 'example.com/internal-vip' }),
+        metadata: { name, labels },
+      },
     });
     await watching.until('creation', ({ type }) => type === 'ADDED');
     assert.equal((await core.readNamespacedServiceStatus({ namespace, name })).metadata?.uid, made.metadata?.uid);
@@ -193,6 +220,22 @@ describe('sig-network: services', { concurrency: 8 }, () => {
       });
       await serves(scene, 'one', [wanted]);
     }
+  });
+
+  conformance('Service, change type, ClusterIP to ExternalName', async (scene) => {
+    await changesType(scene, 'ClusterIP', 'ExternalName');
+  });
+
+  conformance('Service, change type, ExternalName to ClusterIP', async (scene) => {
+    await changesType(scene, 'ExternalName', 'ClusterIP');
+  });
+
+  conformance('Service, change type, ExternalName to NodePort', async (scene) => {
+    await changesType(scene, 'ExternalName', 'NodePort');
+  });
+
+  conformance('Service, change type, NodePort to ExternalName', async (scene) => {
+    await changesType(scene, 'NodePort', 'ExternalName');
   });
 
   conformance('Service endpoint latency, thresholds', async (scene) => {

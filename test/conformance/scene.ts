@@ -12,6 +12,7 @@ import {
   CoreV1Api,
   DiscoveryV1Api,
   type KubeConfig,
+  NetworkingV1Api,
   PatchStrategy,
   PolicyV1Api,
   RbacAuthorizationV1Api,
@@ -31,6 +32,7 @@ export interface Clients {
   readonly policy: PolicyV1Api;
   readonly coordination: CoordinationV1Api;
   readonly discovery: DiscoveryV1Api;
+  readonly networking: NetworkingV1Api;
   readonly rbac: RbacAuthorizationV1Api;
   readonly authentication: AuthenticationV1Api;
   readonly authorization: AuthorizationV1Api;
@@ -102,6 +104,7 @@ export function clientsOf(config: KubeConfig): Clients {
     policy: config.makeApiClient(PolicyV1Api),
     coordination: config.makeApiClient(CoordinationV1Api),
     discovery: config.makeApiClient(DiscoveryV1Api),
+    networking: config.makeApiClient(NetworkingV1Api),
     rbac: config.makeApiClient(RbacAuthorizationV1Api),
     authentication: config.makeApiClient(AuthenticationV1Api),
     authorization: config.makeApiClient(AuthorizationV1Api),

@@ -1,10 +1,10 @@
 import { readContexts, selectContext } from '../../src/client/contexts.ts';
 import { createHttpClient } from '../../src/client/http-client.ts';
-import { startInformer } from '../../src/client/informer.ts';
+import { keyOf, startInformer } from '../../src/client/informer.ts';
 import type { Kind } from '../../src/resources/kind.ts';
 import { type EndpointSlice, endpointSlices, type Node, nodes, type Pod, pods } from '../../src/resources/kinds.ts';
 import type { ApiObject } from '../../src/resources/object.ts';
-import type { TestLab } from './lab.ts';
+import { eventually, type TestLab } from './lab.ts';
 
 /** Everything that happened to nodes, pods and endpoints since it was started, in order. */
 export interface ClusterHistory {
@@ -15,6 +15,8 @@ export interface ClusterHistory {
   readonly happened: readonly { readonly what: string; readonly atMs: number }[];
   /** What happened since `fromMs` and fits. */
   since(fromMs: number, fits: RegExp): readonly string[];
+  /** Resolves when what the server has now of nodes, pods and endpoints has been seen: a watch may have been cut off for a while. */
+  caughtUp(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -55,12 +57,25 @@ export async function startHistory(lab: TestLab): Promise<ClusterHistory> {
     }),
   };
   await Promise.all([informers.nodes.synced, informers.pods.synced, informers.slices.synced]);
+  const hasSeenAll = async () => {
+    const seen = await Promise.all(
+      [informers.nodes, informers.pods, informers.slices].map(async ({ store }, index) => {
+        const { items } = await client.list<ApiObject>([nodes, pods, endpointSlices][index] as unknown as Kind);
+        const revision = (object: ApiObject | undefined) => Number(object?.metadata.resourceVersion ?? 0);
+        return items.every((item) => revision(store.get(keyOf(item))) >= revision(item));
+      }),
+    );
+    return seen.every(Boolean);
+  };
   return {
     nodes: informers.nodes.store,
     pods: informers.pods.store,
     endpointSlices: informers.slices.store,
     happened,
     since: (fromMs, fits) => happened.filter((one) => one.atMs >= fromMs && fits.test(one.what)).map((one) => one.what),
+    caughtUp: async () => {
+      await eventually('what is followed is the present', hasSeenAll);
+    },
     stop: async () => {
       await Promise.all([informers.nodes.stop(), informers.pods.stop(), informers.slices.stop()]);
       client.close();

@@ -18,7 +18,14 @@ describe('a crowd of pods', { timeout: 290_000 }, () => {
     const names = Array.from({ length: count }, (_, index) => `crowd-${index}`);
     const startedMs = performance.now();
     await Promise.all(names.map((name) => one.create(name, { volumeMounts: [] })));
-    await eventually('all to be ready', async () => (await one.readyPods()).length === count, 180_000);
+    await eventually('all to be ready', async () => (await one.readyPods()).length === count, 180_000).catch(
+      async (error) => {
+        const ready = new Set((await one.readyPods()).map(({ metadata }) => metadata.name));
+        const late = await Promise.all(names.filter((name) => !ready.has(name)).map(one.get));
+        console.log(JSON.stringify(late.map(({ metadata, status }) => [metadata.name, status])));
+        throw error;
+      },
+    );
     console.log(`${count} pods ready after ${Math.round(performance.now() - startedMs)} ms`);
     await assertOneToOne(one.lab, ['h1']);
     const removedMs = performance.now();

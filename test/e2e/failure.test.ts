@@ -100,10 +100,11 @@ describe('failure of hosts and servers', { timeout: 420_000 }, () => {
     (conditionOf(host, 'flotilla.dev/Flapping') ?? 'False') === 'False';
   const allWell = () =>
     until(
-      'all hosts used again, six instances of web and no more',
+      'all hosts used again, six instances of web and no more, none about to go',
       () => {
         const webs = podsNow().filter((pod) => serviceOf(pod) === 'web');
-        return hosts.every(isUsed) && webs.length === 6 && webs.every(isReady);
+        const isLeaving = [...history.pods.values()].some(({ metadata }) => metadata.deletionTimestamp !== undefined);
+        return hosts.every(isUsed) && webs.length === 6 && webs.every(isReady) && !isLeaving;
       },
       30_000,
     );
@@ -232,6 +233,12 @@ describe('failure of hosts and servers', { timeout: 420_000 }, () => {
       /3 of 3 nodes fell silent together, and no other node could be asked/,
     );
     await lab.change('plug', 's1');
+    // What is followed from here is as it was when the cable went: what follows this reads the present.
+    await eventually('none doubted', async () => {
+      const { code, stdout } = await inside('node', 'ls');
+      return code === 0 && !stdout.includes('Doubted');
+    });
+    await history.caughtUp();
     await allWell();
     assert.deepEqual(namesOf(podsNow()), before);
     assert.deepEqual(history.since(fromMs, /^(withdrawn|lost|made|gone) |^Suspect=True|^Ready=Unknown/), []);

@@ -17,6 +17,7 @@ export interface FaultHost {
   readonly client: HttpClient;
   agent: OwnAgent;
   restartAgent(options?: OwnAgentOptions): Promise<void>;
+  /** `main`, and the containers of `spec` beside it. */
   create(name: string, container?: Partial<Container>, spec?: Partial<Pod['spec']>): Promise<void>;
   get(name: string): Promise<Pod>;
   /** Undefined while it is not. */
@@ -60,6 +61,7 @@ export async function startFaultHost(name: string, octet: number): Promise<Fault
               ],
               ...container,
             },
+            ...(spec.containers ?? []),
           ],
           volumes: [
             { name: 'tmp', emptyDir: {} },

@@ -1,10 +1,12 @@
 // What must be true of a calm lab: pods in the API and labelled containers on the hosts correspond one to one, and nothing
 // else of Flotilla's is left on any host.
 import type { ContainerObservation } from '../../src/adapters/runtime/port.ts';
+import { pauseName } from '../../src/agent/pod/pause.ts';
 import { readContexts, selectContext } from '../../src/client/contexts.ts';
 import { createHttpClient, type HttpClient } from '../../src/client/http-client.ts';
 import { type Pod, pods as podKind, type Volume, volumes as volumeKind } from '../../src/resources/kinds.ts';
 import { hostLabels } from '../../src/resources/names.ts';
+import { podContainers } from '../../src/resources/pod-containers.ts';
 import { type HostState, observeHost } from './host-state.ts';
 import { eventually, type TestLab } from './lab.ts';
 
@@ -80,28 +82,62 @@ export function hostViolations(state: HostState, pods: readonly Pod[], volumes: 
   return found;
 }
 
-/** A pod that is to run has one running container, and of those that ended at most the last one, for its log. */
+/**
+ * A pod that is to run has each of its containers once, and one that holds their address where they are several; of those that
+ * ended at most the last one of each name, for its log.
+ */
 function podViolations(pod: Pod, containers: readonly ContainerObservation[]): string[] {
   const name = `${pod.metadata.namespace}/${pod.metadata.name}`;
-  const alive = containers.filter(isAlive);
   const isFinished = ['Succeeded', 'Failed'].includes(pod.status?.phase ?? '');
   const sentences: string[] = [];
   if (pod.metadata.deletionTimestamp !== undefined) sentences.push(`pod ${name} is still being deleted`);
-  if (alive.length !== (isFinished ? 0 : 1)) {
-    const states = containers.map((one) => one.state).join(', ');
-    sentences.push(`pod ${name} (${pod.status?.phase}) has ${alive.length} running containers (${states})`);
+  const running = isFinished ? [] : runningNames(pod);
+  const known = new Set([...running, ...containers.map(nameOf)]);
+  for (const own of known) {
+    const ofName = containers.filter((one) => nameOf(one) === own);
+    const wanted = running.includes(own) ? 1 : 0;
+    sentences.push(...containerViolations(`container ${own} of pod ${name} (${pod.status?.phase})`, ofName, wanted));
   }
-  if (alive.some((one) => one.state !== 'running')) sentences.push(`pod ${name}: ${alive[0]?.state}`);
-  if (containers.length - alive.length > 1) {
-    sentences.push(`pod ${name} keeps ${containers.length - alive.length} containers that ended`);
+  const alive = containers.filter(isAlive);
+  const told = [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])];
+  for (const one of alive.filter((container) => nameOf(container) !== pauseName)) {
+    const { containerID } = told.find((status) => status.name === nameOf(one)) ?? {};
+    if (containerID !== `docker://${one.id}`) {
+      sentences.push(`pod ${name} tells of ${containerID}, not of what runs as ${nameOf(one)}`);
+    }
   }
-  const told = pod.status?.containerStatuses?.[0]?.containerID;
-  if (alive[0] && told !== `docker://${alive[0].id}`) sentences.push(`pod ${name} tells of ${told}, not of what runs`);
-  const [address] = alive[0]?.addresses ?? [];
+  const pause = alive.find((one) => nameOf(one) === pauseName)?.id;
+  for (const one of alive.filter((container) => nameOf(container) !== pauseName)) {
+    const joined = one.labels[hostLabels.pause];
+    if (joined !== pause) sentences.push(`container ${nameOf(one)} of pod ${name} lives with ${joined}, not ${pause}`);
+  }
+  const [address] = alive.flatMap(({ addresses }) => addresses);
   if (address !== undefined && pod.status?.podIP !== address) {
     sentences.push(`pod ${name} tells ${pod.status?.podIP}, and has ${address}`);
   }
   return sentences;
+}
+
+function containerViolations(what: string, containers: readonly ContainerObservation[], wanted: number): string[] {
+  const alive = containers.filter(isAlive);
+  const states = containers.map((one) => one.state).join(', ');
+  const ended = containers.length - alive.length;
+  return [
+    ...(alive.length === wanted ? [] : [`${what} runs ${alive.length} times, not ${wanted} (${states})`]),
+    ...alive.filter((one) => one.state !== 'running').map((one) => `${what}: ${one.state}`),
+    ...(ended > 1 ? [`${what} keeps ${ended} containers that ended`] : []),
+  ];
+}
+
+/** Of a calm pod: its init containers are through. */
+function runningNames(pod: Pod): readonly string[] {
+  const all = podContainers(pod);
+  const names = all.flatMap(({ role, container }) => (role === 'init' ? [] : [container.name]));
+  return all.length > 1 ? [pauseName, ...names] : names;
+}
+
+function nameOf(one: ContainerObservation): string {
+  return one.labels[hostLabels.container] ?? '';
 }
 
 function containersOf(state: HostState, uid: string): readonly ContainerObservation[] {

@@ -13,11 +13,27 @@ services:
     instances: 3
     command: [sh, -c, 'hostname > /tmp/index.html; exec httpd -f -p 8080 -h /tmp']
     expose: [8080]
+    deploy: {endpoint_mode: dnsrr}
     healthcheck: {test: [CMD, wget, -q, -O, /dev/null, "http://127.0.0.1:8080/"], interval: 2s, timeout: 1s, retries: 1}
   client:
     image: busybox
     instances: 3
     command: [sh, -c, 'trap "exit 0" TERM; sleep 36000 & wait']
+`;
+
+/** Only its own instances, and the hosts, may connect; everybody to what is published. */
+const closedFile = `name: closed
+isolate: true
+services:
+  store:
+    stop_grace_period: 1s
+    image: busybox
+    command: [sh, -c, 'echo store > /tmp/index.html; exec httpd -f -p 8080 -h /tmp']
+  door:
+    stop_grace_period: 1s
+    image: busybox
+    ports: ["8099:8080"]
+    command: [sh, -c, 'echo door > /tmp/index.html; exec httpd -f -p 8080 -h /tmp']
 `;
 
 /** Debian's static busybox crashes in `wget -T`. */
@@ -116,6 +132,47 @@ describe('addresses and names on three hosts', { timeout: 200_000 }, () => {
     };
     assert.doesNotMatch(await lookUp('web.net.svc.cluster.local'), /NXDOMAIN/);
     assert.match(await lookUp('nobody.net.svc.cluster.local'), /NXDOMAIN/);
+  });
+
+  it('an isolated stack takes connections of its own instances and the hosts, by every way, and of nobody else', async () => {
+    await writeFile(join(directory, 'closed.yml'), closedFile);
+    await lab.flotilla(['deploy', '-f', join(directory, 'closed.yml')], { timeoutMs: 60_000 });
+    const [store] = (await podsOf(lab, 'closed')).filter((pod) => serviceOf(pod) === 'store');
+    const { stdout } = await lab.tryFlotilla([
+      'exec',
+      'closed/door',
+      '--',
+      'nslookup',
+      '-type=a',
+      'store.closed.svc.cluster.local',
+    ]);
+    const virtual = /^Address: (10\.96\.\S+)$/m.exec(stdout)?.[1] ?? 'no address';
+    const ways = [`${store?.status?.podIP}:8080`, 'store.closed:8080', `${virtual}:8080`];
+    const clients = await ofService('client');
+    for (const way of ways) {
+      const url = `http://${way}/`;
+      assert.equal(await lab.flotilla(['exec', 'closed/door', '--', ...wget, url]), 'store\n', way);
+      await Promise.all(
+        clients.map(async ({ metadata }) => {
+          const refused = await lab.tryFlotilla(['exec', `net/${metadata.name}`, '--', ...wget, url]);
+          assert.notEqual(refused.code, 0, `${metadata.name} → ${way}: ${refused.stdout}`);
+        }),
+      );
+    }
+    for (const host of ['h1', 'h2', 'h3']) {
+      assert.equal(await lab.exec(host, ['curl', '-s', '-m', '2', `http://${ways[0]}/`]), 'store\n');
+    }
+    const [client] = clients;
+    const [door] = (await podsOf(lab, 'closed')).filter((pod) => serviceOf(pod) === 'door');
+    const published = `http://${door?.status?.hostIP}:8099/`;
+    assert.equal(await inPod(client?.metadata.name ?? '', ...wget, published), 'door\n');
+    await writeFile(join(directory, 'closed.yml'), closedFile.replace('isolate: true', 'isolate: false'));
+    await lab.flotilla(['deploy', '-f', join(directory, 'closed.yml')], { timeoutMs: 60_000 });
+    await eventually(
+      'a stack that is open again to answer',
+      async () => (await inPod(client?.metadata.name ?? '', ...wget, `http://${ways[0]}/`)) === 'store\n',
+    );
+    await lab.flotilla(['rm', 'closed']);
   });
 
   it('names, addresses and containers go on without a server; a restart of the agent touches no container', async () => {

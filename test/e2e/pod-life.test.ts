@@ -10,7 +10,7 @@ describe('life of a pod', { timeout: 150_000 }, () => {
   let one: FaultHost;
   let kubectl: Kubectl;
   before(async () => {
-    one = await startFaultHost('podlife', 229);
+    one = await startFaultHost('podlife', 230);
     kubectl = await kubectlOf(one.lab, '35');
   });
   after(() => one?.end());
@@ -68,6 +68,80 @@ describe('life of a pod', { timeout: 150_000 }, () => {
     assert.match(events, /Unhealthy .* Startup probe failed/);
     await one.remove('never');
     await one.remove('slow');
+  });
+
+  it('startup, readiness and liveness are probed by HTTP, by TCP and by commands, in each container for itself', async () => {
+    const kinds = ['startup', 'readiness', 'liveness'] as const;
+    type Kind = (typeof kinds)[number];
+    /** What a probe looks at, and how it becomes so and is not so any more. */
+    const forms = {
+      http: {
+        script: 'mkdir /tmp/www; httpd -p 8080 -h /tmp/www',
+        probe: (kind: Kind) => ({ httpGet: { port: 8080, path: `/${kind}` } }),
+        on: (kind: Kind) => `touch /tmp/www/${kind}`,
+        off: (kind: Kind) => `rm /tmp/www/${kind}`,
+        words: /Startup probe failed: HTTP probe failed with statuscode: 404/,
+      },
+      tcp: {
+        script: 'true',
+        probe: (kind: Kind) => ({ tcpSocket: { port: portOf(kind) } }),
+        on: (kind: Kind) => `httpd -f -p ${portOf(kind)} -h /tmp >/dev/null 2>&1 & echo $! > /tmp/${kind}`,
+        off: (kind: Kind) => `kill $(cat /tmp/${kind})`,
+        words: /Startup probe failed: connect ECONNREFUSED [\d.]+:9001/,
+      },
+      exec: {
+        script: 'true',
+        probe: (kind: Kind) => ({ exec: { command: ['cat', `/tmp/${kind}`] } }),
+        on: (kind: Kind) => `touch /tmp/${kind}`,
+        off: (kind: Kind) => `rm /tmp/${kind}`,
+        words: /Startup probe failed: cat: .*\/tmp\/startup/,
+      },
+    };
+    const portOf = (kind: Kind) => 9001 + kinds.indexOf(kind);
+    const containers = Object.entries(forms).map(([name, { script, probe }]) => {
+      const often = { periodSeconds: 1, timeoutSeconds: 5, failureThreshold: 1 };
+      return {
+        ...{ name, image: 'busybox', imagePullPolicy: 'IfNotPresent' },
+        ...shell(`${script}; trap "exit 0" TERM; sleep 36000 & wait`),
+        startupProbe: { ...often, ...probe('startup'), failureThreshold: 300 },
+        readinessProbe: { ...often, ...probe('readiness') },
+        livenessProbe: { ...often, ...probe('liveness') },
+      };
+    });
+    const [first, ...others] = containers;
+    await one.create('probed', first, { containers: others });
+    const statuses = async () => (await one.get('probed')).status?.containerStatuses ?? [];
+    /** `started ready restarts` of all three. */
+    const all = (what: string, expected: string) =>
+      eventually(what, async () => {
+        const found = (await statuses()).map((status) => `${status.started} ${status.ready} ${status.restartCount}`);
+        return found.length === 3 && found.every((text) => text === expected);
+      });
+    const turn = async (way: 'on' | 'off', kind: Kind) => {
+      const found = await statuses();
+      for (const [name, form] of Object.entries(forms)) {
+        const { containerID = '' } = found.find((status) => status.name === name) ?? {};
+        await one.docker('exec', containerID.replace('docker://', ''), 'sh', '-c', form[way](kind));
+      }
+    };
+    await eventually('all to run', async () => (await statuses()).filter(({ state }) => state?.running).length === 3);
+    await all('nothing to have started', 'false false 0');
+    await eventually('each to say why', async () => {
+      const told = (await kubectl.run(['events', '--for', 'pod/probed'])).stdout;
+      return Object.values(forms).every(({ words }) => words.test(told));
+    });
+    await turn('on', 'liveness');
+    await turn('on', 'startup');
+    await all('all to have started', 'true false 0');
+    await turn('on', 'readiness');
+    await all('all to be ready', 'true true 0');
+    await one.ready('probed');
+    await turn('off', 'readiness');
+    await all('none to be ready', 'true false 0');
+    await turn('off', 'liveness');
+    await all('all to be started anew', 'false false 1');
+    await one.remove('probed');
+    await one.gone('probed');
   });
 
   it('last words, the state before and the log before are kept over a restart', async () => {

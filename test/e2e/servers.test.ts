@@ -148,7 +148,7 @@ describe('three servers with an etcd of three members', { timeout: 240_000 }, ()
     assert.match(await kubectl.ok(['logs', '--tail=1', name]), /^tick \d+$/m);
   });
 
-  it('the power of server A goes: exec and logs -f through B within two seconds, events -f and ps go on', async () => {
+  it('the power of server A goes: exec and logs -f through B within two seconds each, events -f and ps go on', async (test) => {
     const client = clientOf(['s1', 's2', 's3']);
     const pod = await tickOf(client);
     assert.equal(client.server, urlOf('s1'));
@@ -171,10 +171,13 @@ describe('three servers with an etcd of three members', { timeout: 240_000 }, ()
     }
     const bothMs = performance.now() - goneMs;
     assert.notEqual(next.server, urlOf('s1'));
-    assert.ok(bothMs <= 2_000 * slowness(), `exec after ${execMs} ms, the log after ${bothMs} ms`);
+    const both = `exec after ${Math.round(execMs)} ms, the log after ${Math.round(bothMs)} ms`;
+    test.diagnostic(both);
+    assert.ok(Math.max(execMs, bothMs - execMs) <= 2_000 * slowness(), both);
     await eventually('the followed log to flow again', async () => log.lines.some((one) => one.atMs > offMs + 3_000));
     const times = log.lines.map((one) => one.atMs);
     const gapMs = Math.max(...times.slice(1).map((atMs, index) => atMs - times[index]!));
+    test.diagnostic(`the followed log stood still for ${gapMs} ms`);
     assert.ok(gapMs <= 6_000 * slowness(), `the followed log stood still for ${gapMs} ms`);
     const printed = events.lines.length;
     await lab.flotilla(['scale', 'ticks/tick=4']);
@@ -184,7 +187,7 @@ describe('three servers with an etcd of three members', { timeout: 240_000 }, ()
     await change('on', 's1');
   });
 
-  it('a leader that is killed is followed within five seconds, and a deploy placed', async () => {
+  it('a leader that is killed is followed within five seconds, and a deploy placed', async (test) => {
     const client = clientOf(servers);
     const leader = await leaderOf(client);
     await hold(leader, 'server', 'KILL');
@@ -195,11 +198,12 @@ describe('three servers with an etcd of three members', { timeout: 240_000 }, ()
     const next = await leaderOf(client);
     assert.notEqual(next, leader);
     const ledMs = (await lastSaid(next, 'this server leads')) - killedMs;
+    test.diagnostic(`led after ${ledMs} ms; the deploy ran after ${runsMs} ms`);
     assert.ok(ledMs <= 5_000 * slowness(), `led after ${ledMs} ms; the deploy ran after ${runsMs} ms`);
     await release(leader, 'server');
   });
 
-  it('a leader that stops cleanly is followed within half a second', async () => {
+  it('a leader that stops cleanly is followed within half a second', async (test) => {
     const client = clientOf(servers);
     const leader = await leaderOf(client);
     await hold(leader, 'server', 'TERM');
@@ -209,6 +213,7 @@ describe('three servers with an etcd of three members', { timeout: 240_000 }, ()
     });
     const tookMs =
       (await lastSaid(next, 'this server leads')) - (await lastSaid(leader, 'this server no longer leads'));
+    test.diagnostic(`followed after ${tookMs} ms`);
     assert.ok(tookMs <= 500 * slowness(), `${tookMs} ms`);
     await release(leader, 'server');
   });

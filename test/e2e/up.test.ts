@@ -60,6 +60,8 @@ describe('flotilla up', { timeout: 120_000 }, () => {
     assert.match(await onHost('deploy', '-f', join(directory, 'stack.yml')), /one is running: app 1\/1/);
     assert.match(await onHost('context', 'ls'), /^\* +local/m);
     assert.match(await onHost('server', 'status'), /nodes +1 of 1 ready/);
+    const curl = ['curl', '-s', '-o', '/dev/null', '-w', '%{http_code}', 'http://127.0.0.1/'];
+    await eventually('its proxy', async () => (await lab.exec('h1', curl)) === '404');
   });
 
   it('ends cleanly and starts again; the container notices neither', async () => {

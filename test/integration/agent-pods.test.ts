@@ -1,20 +1,13 @@
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
-import { after, afterEach, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { PodStatus } from 'kubernetes-types/core/v1.js';
 import { createPodDialer } from '../../src/adapters/dialer/pod-dialer.ts';
-import { createDockerRuntime } from '../../src/adapters/runtime/docker.ts';
 import type { ContainerRuntime } from '../../src/adapters/runtime/port.ts';
 import { createPodApi } from '../../src/agent/api/agent-api.ts';
-import type { AddressPoolState } from '../../src/agent/network/address-pool.ts';
-import type { Pods } from '../../src/agent/pod/pods.ts';
-import { podOf } from '../../src/agent/pod/test-objects.ts';
-import { createTestApi, startTestPods, type TestApi } from '../../src/agent/pod/test-pods.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { silentLogger } from '../../src/lib/log.ts';
-import type { Pod } from '../../src/resources/kinds.ts';
-import { busyboxImage, type DockerDaemon, dockerIsMissing, startDockerDaemon } from './docker-daemon.ts';
+import { busyboxImage, dockerIsMissing } from './docker-daemon.ts';
+import { enginePods, sleepingPod } from './engine-pods.ts';
 
 const missing = dockerIsMissing();
 if (missing !== undefined) {
@@ -22,80 +15,10 @@ if (missing !== undefined) {
   it('pods on a real engine', { skip: missing });
 } else {
   describe('pods on a real engine', () => {
-    let daemon: DockerDaemon;
-    let runtime: ContainerRuntime;
-    let api: TestApi;
-    let addresses: AddressPoolState;
-    let agents: { end(): Promise<void> }[] = [];
-
-    before(async () => {
-      daemon = await startDockerDaemon();
-      runtime = createDockerRuntime({ socketPath: daemon.socketPath, log: silentLogger });
-      await runtime.ensureNetwork({
-        name: 'flotilla',
-        bridgeName: 'fl0',
-        subnet: '10.80.7.0/24',
-        gateway: '10.80.7.1',
-        mtu: 1500,
-        labels: {},
-        trustedInterfaces: [],
-      });
-    });
-    after(() => daemon.stop());
-    afterEach(async () => {
-      await Promise.all(agents.map((agent) => agent.end()));
-      agents = [];
-    });
-
-    const startAgent = async (engine: ContainerRuntime = runtime): Promise<Pods> => {
-      const dataDirectory = join(daemon.directory, 'agent');
-      const pods = await startTestPods({ runtime: engine, api, dataDirectory, addresses, podCIDR: '10.80.7.0/24' });
-      const abort = new AbortController();
-      runtime.watch(
-        {
-          onContainer: (id) => pods.look(id),
-          onResync: () => {
-            const askedAtMs = performance.now();
-            void runtime.list().then(
-              (all) => pods.resync(all, askedAtMs),
-              () => {},
-            );
-          },
-          onDisconnect: () => {},
-        },
-        abort.signal,
-      );
-      agents.push({
-        end: async () => {
-          abort.abort();
-          await pods.stop();
-        },
-      });
-      return pods;
-    };
-    const start = async (...pods: Pod[]): Promise<Pods> => {
-      api = createTestApi();
-      addresses = { next: 0, byPod: {} };
-      for (const pod of pods) api.pods.set(pod.metadata.name, pod);
-      return startAgent();
-    };
-    const web = (container: object = {}, meta: object = {}, spec: object = {}) =>
-      podOf({ image: busyboxImage, command: ['/bin/sleep', '1000'], ...container }, meta, spec);
-    const until = (isSo: (status: PodStatus | undefined) => boolean) => api.until('web-1', isSo);
-    const ready = () =>
-      until((status) => status?.conditions?.some((one) => one.type === 'Ready' && one.status === 'True') ?? false);
-    const stateOf = () => api.pods.get('web-1')?.status?.containerStatuses?.[0];
-    const running = async () => (await runtime.list()).filter((one) => one.state === 'running');
-    const remove = async (pods: Pods, graceSeconds = 1) => {
-      const pod = api.pods.get('web-1');
-      assert.ok(pod);
-      const metadata = { ...pod.metadata, deletionTimestamp: 'now', deletionGracePeriodSeconds: graceSeconds };
-      api.pods.set('web-1', { ...pod, metadata });
-      pods.upsert({ ...pod, metadata });
-      await api.until('web-1', (_status, left) => left === undefined);
-      assert.deepEqual(await runtime.list(), []);
-      assert.deepEqual(addresses.byPod, {});
-    };
+    const host = enginePods();
+    const { start, startAgent, until, ready, running, remove } = host;
+    const web = sleepingPod;
+    const stateOf = () => host.api.pods.get('web-1')?.status?.containerStatuses?.[0];
 
     it('go from nothing to Ready in a second, and are gone without a trace', async () => {
       const startMs = performance.now();
@@ -114,32 +37,32 @@ if (missing !== undefined) {
       await ready();
       for (const round of [1, 2]) {
         const [container] = await running();
-        await daemon.docker('kill', container?.id ?? '');
+        await host.daemon.docker('kill', container?.id ?? '');
         await until((status) => status?.containerStatuses?.[0]?.restartCount === round);
         await ready();
       }
       assert.equal(stateOf()?.lastState?.terminated?.exitCode, 137);
-      const states = (await runtime.list()).map((one) => one.state).sort();
+      const states = (await host.runtime.list()).map((one) => one.state).sort();
       assert.deepEqual(states, ['exited', 'running']);
       await remove(pods, 0);
     });
 
     it('get another image, with a new container, though nothing would start again', async () => {
       const other = 'other-box:2';
-      await daemon.docker('tag', busyboxImage, other);
+      await host.daemon.docker('tag', busyboxImage, other);
       const pods = await start(web({}, {}, { restartPolicy: 'Never', terminationGracePeriodSeconds: 1 }));
       await ready();
-      const pod = api.pods.get('web-1');
+      const pod = host.api.pods.get('web-1');
       assert.ok(pod);
       const changed = {
         ...pod,
         spec: { ...pod.spec, containers: [{ ...pod.spec.containers[0], name: 'web', image: other }] },
       };
-      api.pods.set('web-1', changed);
+      host.api.pods.set('web-1', changed);
       pods.upsert(changed);
       await until((status) => status?.containerStatuses?.[0]?.image === other);
       await ready();
-      assert.deepEqual([stateOf()?.restartCount, api.pods.get('web-1')?.status?.phase], [1, 'Running']);
+      assert.deepEqual([stateOf()?.restartCount, host.api.pods.get('web-1')?.status?.phase], [1, 'Running']);
       assert.deepEqual(
         (await running()).map(({ image }) => image),
         [other],
@@ -161,7 +84,7 @@ if (missing !== undefined) {
       const livenessProbe = { exec: { command: ['/bin/false'] }, periodSeconds: 1, failureThreshold: 1 };
       const pods = await start(web({ livenessProbe }, {}, { terminationGracePeriodSeconds: 0 }));
       await until((status) => (status?.containerStatuses?.[0]?.restartCount ?? 0) >= 1);
-      assert.ok(api.events.includes('web-1 Unhealthy'));
+      assert.ok(host.api.events.includes('web-1 Unhealthy'));
       await remove(pods, 0);
     });
 
@@ -170,9 +93,12 @@ if (missing !== undefined) {
       await ready();
       const served = createPodApi({
         pods,
-        runtime,
+        runtime: host.runtime,
         dialer: createPodDialer(),
         renderMetrics: () => '',
+        network: async () => ({ node: 'h1', notes: [], applied: { revision: 0 }, peers: [] }),
+        ingress: async () => ({ node: 'h1', problems: [] }),
+        accessLog: async function* () {},
         clock: systemClock,
         log: silentLogger,
       });
@@ -197,7 +123,7 @@ if (missing !== undefined) {
       const pods = await start(web());
       await ready();
       const [before] = await running();
-      await daemon.restart();
+      await host.daemon.restart();
       const [after] = await running();
       assert.equal(after?.pid, before?.pid);
       assert.equal(stateOf()?.restartCount, 0);
@@ -206,10 +132,10 @@ if (missing !== undefined) {
 
     it('that are deleted while their image comes end at once', async () => {
       // Takes the connection and says nothing; ends when the engine hangs up, which takes this one some seconds.
-      daemon.exec(['busybox', 'nc', '-l', '-p', '5999']).catch(() => {});
+      host.daemon.exec(['busybox', 'nc', '-l', '-p', '5999']).catch(() => {});
       const pods = await start(web({ image: '127.0.0.1:5999/slow:1' }));
       await until((status) => /^pulling/.test(status?.containerStatuses?.[0]?.state?.waiting?.message ?? ''));
-      const isConnected = async () => /ESTAB/.test(await daemon.exec(['ss', '-tn', 'dport', '=', ':5999']));
+      const isConnected = async () => /ESTAB/.test(await host.daemon.exec(['ss', '-tn', 'dport', '=', ':5999']));
       while (!(await isConnected())) await delay(20);
       const startMs = performance.now();
       await remove(pods, 0);
@@ -219,9 +145,9 @@ if (missing !== undefined) {
     it('converge from wherever an agent was killed', async () => {
       for (let cut = 0; cut < 3; cut++) {
         await start();
-        api.pods.set('web-1', web());
+        host.api.pods.set('web-1', web());
         let calls = 0;
-        const cutOff = new Proxy(runtime, {
+        const cutOff = new Proxy(host.runtime, {
           get(target, name: keyof ContainerRuntime) {
             const value = target[name];
             if (!['create', 'start', 'inspect'].includes(name)) return value;
@@ -235,8 +161,7 @@ if (missing !== undefined) {
         });
         await startAgent(cutOff);
         while (calls <= cut) await delay(20);
-        await Promise.all(agents.map((agent) => agent.end()));
-        agents = [];
+        await host.endAgents();
         const second = await startAgent();
         await ready();
         assert.equal((await running()).length, 1, `cut ${cut}`);

@@ -17,7 +17,7 @@ if (missing !== undefined) {
   let runtime: ContainerRuntime;
   before(async () => {
     daemon = await startDockerDaemon();
-    runtime = createDockerRuntime({ socketPath: daemon.socketPath, log: silentLogger });
+    runtime = createDockerRuntime({ socketPath: daemon.socketPath, exec: daemon.hostExec, log: silentLogger });
   });
   after(() => daemon.stop());
 
@@ -31,6 +31,7 @@ if (missing !== undefined) {
         metadata: { name, namespace: 'default', uid: name },
         spec: { ...more, containers: [container] },
       },
+      name: 'main',
       grid: 'main',
       nodeName: 'h1',
       attempt: 0,

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import type { Exec } from '../../src/lib/exec.ts';
 
 const run = promisify(execFile);
 
@@ -14,6 +15,8 @@ export interface DockerDaemon {
   readonly socketPath: string;
   /** Runs a program in the daemon's namespaces. */
   exec(argv: readonly string[]): Promise<string>;
+  /** The same for adapters. */
+  readonly hostExec: Exec;
   docker(...args: readonly string[]): Promise<string>;
   /** While it is there no container gets further than its first process: a start takes as long as the engine lives. */
   readonly holdFile: string;
@@ -79,6 +82,15 @@ export async function startDockerDaemon(): Promise<DockerDaemon> {
     socketPath,
     holdFile,
     exec: inside,
+    hostExec: async (argv, { okCodes = [0] } = {}) => {
+      try {
+        return { stdout: await inside(argv), stderr: '', code: 0 };
+      } catch (error) {
+        const { code } = error as { code?: unknown };
+        if (typeof code !== 'number' || !okCodes.includes(code)) throw error;
+        return { stdout: '', stderr: '', code };
+      }
+    },
     docker,
     async restart(whileAway) {
       await end('SIGKILL');

@@ -27,7 +27,7 @@ if (missing !== undefined) {
   };
   before(async () => {
     daemon = await startDockerDaemon();
-    runtime = createDockerRuntime({ socketPath: daemon.socketPath, log: silentLogger });
+    runtime = createDockerRuntime({ socketPath: daemon.socketPath, exec: daemon.hostExec, log: silentLogger });
     await runtime.ensureNetwork(network);
   });
   after(() => daemon.stop());
@@ -238,6 +238,44 @@ if (missing !== undefined) {
       await runtime.ensureNetwork({ ...other, subnet: '10.80.9.0/24', gateway: '10.80.9.1' });
       assert.match(await daemon.docker('network', 'inspect', 'second'), /10\.80\.9\.1/);
       await daemon.docker('network', 'rm', 'second');
+    });
+
+    it('makes it anew with another MTU, and no route that has its address goes meanwhile', async () => {
+      const other = { ...network, name: 'second', bridgeName: 'fl1', subnet: '10.80.8.0/24', gateway: '10.80.8.1' };
+      await runtime.ensureNetwork(other);
+      const lookup = () => daemon.exec(['ip', 'route', 'get', '10.80.200.7', 'from', '10.80.8.1']);
+      const kept = () => daemon.exec(['ip', 'address', 'show', 'dev', 'lo']);
+      await daemon.exec(['ip', 'route', 'add', '10.80.200.0/24', 'dev', 'lo', 'src', '10.80.8.1']);
+      const routes = await daemon.exec(['ip', 'route', 'show', '10.80.200.0/24']);
+      await runtime.ensureNetwork({ ...other, mtu: other.mtu - 80 });
+      assert.match(await daemon.docker('network', 'inspect', 'second'), new RegExp(`"${other.mtu - 80}"`));
+      assert.equal(await daemon.exec(['ip', 'route', 'show', '10.80.200.0/24']), routes);
+      assert.match(await lookup(), /10\.80\.8\.1/);
+      assert.doesNotMatch(await kept(), /10\.80\.8\.1/);
+      // An agent that was killed meanwhile.
+      await daemon.exec(['ip', 'address', 'add', '10.80.8.1/32', 'dev', 'lo']);
+      await runtime.ensureNetwork({ ...other, mtu: other.mtu - 80 });
+      assert.doesNotMatch(await kept(), /10\.80\.8\.1/);
+      assert.equal(await daemon.exec(['ip', 'route', 'show', '10.80.200.0/24']), routes);
+      await daemon.docker('network', 'rm', 'second');
+    });
+
+    it('leaves a network that is in use with another MTU, and refuses one with another range by name', async () => {
+      const id = await run(spec('inside', 'sleep 1000'));
+      const mtu = () =>
+        daemon.docker('network', 'inspect', '-f', '{{index .Options "com.docker.network.driver.mtu"}}', 'flotilla');
+      const before = await mtu();
+      await runtime.ensureNetwork({ ...network, mtu: network.mtu - 80 });
+      assert.equal(await mtu(), before);
+      const moved = { ...network, subnet: '10.80.9.0/24', gateway: '10.80.9.1' };
+      await assert.rejects(
+        runtime.ensureNetwork(moved),
+        /range 10\.80\.7\.0\/24 instead of 10\.80\.9\.0\/24 and 1 running/,
+      );
+      await runtime.remove(id);
+      await runtime.ensureNetwork({ ...network, mtu: network.mtu - 80 });
+      assert.notEqual(await mtu(), before, 'nobody is in it any more');
+      await runtime.ensureNetwork(network);
     });
 
     it('says that a registry cannot be reached, to be tried again', async () => {

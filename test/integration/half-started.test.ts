@@ -4,11 +4,16 @@ import { existsSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
 import { createDockerRuntime } from '../../src/adapters/runtime/docker.ts';
-import type { ContainerRuntime } from '../../src/adapters/runtime/port.ts';
+import type { ContainerRuntime, NetworkSpec } from '../../src/adapters/runtime/port.ts';
 import { silentLogger } from '../../src/lib/log.ts';
 import { hostLabels } from '../../src/resources/names.ts';
 import { busyboxImage, type DockerDaemon, dockerIsMissing, startDockerDaemon } from './docker-daemon.ts';
 import { eventually } from './simulated-cluster.ts';
+
+const network: NetworkSpec = {
+  ...{ name: 'flotilla', bridgeName: 'fl0', subnet: '10.80.7.0/24', gateway: '10.80.7.1', mtu: 1450 },
+  ...{ labels: { [hostLabels.managed]: 'true' }, trustedInterfaces: [] },
+};
 
 describe('an engine killed in the middle of a start', { skip: dockerIsMissing() ?? false }, () => {
   let daemon: DockerDaemon;
@@ -16,11 +21,8 @@ describe('an engine killed in the middle of a start', { skip: dockerIsMissing() 
 
   before(async () => {
     daemon = await startDockerDaemon();
-    runtime = createDockerRuntime({ socketPath: daemon.socketPath, log: silentLogger });
-    await runtime.ensureNetwork({
-      ...{ name: 'flotilla', bridgeName: 'fl0', subnet: '10.80.7.0/24', gateway: '10.80.7.1', mtu: 1450 },
-      ...{ labels: { [hostLabels.managed]: 'true' }, trustedInterfaces: [] },
-    });
+    runtime = createDockerRuntime({ socketPath: daemon.socketPath, exec: daemon.hostExec, log: silentLogger });
+    await runtime.ensureNetwork(network);
   });
   after(() => daemon.stop());
 
@@ -31,15 +33,18 @@ describe('an engine killed in the middle of a start', { skip: dockerIsMissing() 
   const shims = async (id: string) =>
     (await daemon.exec(['ps', '-eo', 'args'])).split('\n').filter((one) => one.includes(`-id ${id}`)).length;
 
-  /** Gives a container that the engine says was never started, and that lives nevertheless. */
-  const halfStarted = async (name: string): Promise<string> => {
-    const id = await runtime.create({
+  const create = (name: string): Promise<string> =>
+    runtime.create({
       name: `fl_half_${name}`,
       image: busyboxImage,
       labels: { [hostLabels.podUid]: name, [hostLabels.container]: 'main', [hostLabels.attempt]: '0' },
       entrypoint: ['/bin/sh', '-c', 'trap "exit 0" TERM; while :; do sleep 0.1; done'],
       ...{ environment: [], network: { name: 'flotilla', address: '10.80.7.9' }, ports: [], mounts: [] },
     });
+
+  /** Gives a container that the engine says was never started, and that lives nevertheless. */
+  const halfStarted = async (name: string): Promise<string> => {
+    const id = await create(name);
     await writeFile(daemon.holdFile, '');
     const starting = assert.rejects(runtime.start(id));
     await eventually(
@@ -69,6 +74,46 @@ describe('an engine killed in the middle of a start', { skip: dockerIsMissing() 
     await runtime.remove(id);
     assert.deepEqual([await rootMounts(), await cables(), await shims(id)], [0, 0, 0]);
     assert.ok(!existsSync(daemon.holdFile));
+  });
+
+  it('leaves no cable that was never plugged into a container', async () => {
+    const id = await create('wired');
+    await runtime.start(id);
+    for (const name of ['stray0', 'stray1']) {
+      await daemon.exec(['ip', 'link', 'add', name, 'type', 'veth', 'peer', 'name', `${name}p`]);
+      await daemon.exec(['ip', 'link', 'set', 'dev', name, 'master', 'fl0']);
+    }
+    assert.equal(await cables(), 3);
+    await runtime.ensureNetwork(network);
+    await eventually(async () => assert.equal(await cables(), 1), 20_000);
+    assert.equal(await daemon.docker('exec', id, 'cat', '/sys/class/net/eth0/carrier'), '1\n');
+    await runtime.remove(id);
+  });
+
+  it('a bridge that somebody deletes is made again, with the cables of the running containers', async () => {
+    const id = await create('bridged');
+    await runtime.start(id);
+    const reach = () => daemon.exec(['ping', '-c', '1', '-W', '1', '10.80.7.9']);
+    const hardwareAddress = async () => /link\/ether (\S+)/.exec(await daemon.exec(['ip', 'link', 'show', 'fl0']))?.[1];
+    await reach();
+    await daemon.docker('exec', id, '/bin/busybox', 'ping', '-c', '1', '-W', '1', '10.80.7.1'); // it knows where the gateway is
+    await daemon.exec(['ip', 'link', 'delete', 'fl0']);
+    await assert.rejects(reach());
+    await runtime.ensureNetwork(network);
+    await reach();
+    await daemon.docker('exec', id, '/bin/busybox', 'ping', '-c', '1', '-W', '1', '10.80.7.1');
+    assert.equal(await cables(), 1);
+    const where = await hardwareAddress();
+    await daemon.exec(['ip', 'link', 'add', 'low', 'address', '02:00:00:00:00:01', 'type', 'veth']);
+    await daemon.exec(['ip', 'link', 'set', 'low', 'master', 'fl0', 'up']);
+    assert.equal(await hardwareAddress(), where, 'it stays when another cable is plugged in');
+    await daemon.exec(['ip', 'link', 'delete', 'low']);
+    await runtime.remove(id);
+    const next = await create('next');
+    await runtime.start(next);
+    await reach();
+    await runtime.remove(next);
+    assert.equal(await cables(), 0);
   });
 
   it('touches no other container', async () => {

@@ -33,7 +33,7 @@ function suite(version: KubectlVersion): void {
     assert.match(applied.stderr, /Warning: spec\.template\.spec\.affinity\.podAntiAffinity\.preferred\S+: accepted/);
     assert.match(applied.stderr, /Warning: .*resources\.requests\[ephemeral-storage\]: accepted, and not done/);
     const versions = async () => {
-      const kinds = 'cm,secret,sa,svc,pdb,role,rolebinding,deploy';
+      const kinds = 'cm,secret,sa,svc,netpol,ing,pdb,role,rolebinding,deploy';
       return await kubectl.ok(['get', kinds, '-n', 'rich', '-o', 'jsonpath={.items[*].metadata.resourceVersion}']);
     };
     const before = await versions();
@@ -47,6 +47,33 @@ function suite(version: KubectlVersion): void {
     const server = await kubectl.run(['apply', '--server-side', '--force-conflicts', '-f', '-'], richManifest);
     assert.equal(server.code, 0, server.stderr);
     assert.equal((await kubectl.run(['diff', '--server-side', '--force-conflicts', '-f', '-'], richManifest)).code, 0);
+  });
+
+  test('a service changes its type, keeps what it was given, and is refused in Kubernetes’ words', async () => {
+    const file = (spec: string) => `apiVersion: v1\nkind: Service\nmetadata: {name: open}\nspec: ${spec}`;
+    const nodePort = file('{type: NodePort, ports: [{name: http, port: 80, targetPort: 8080}], selector: {a: b}}');
+    await kubectl.ok(['apply', '-f', '-'], nodePort);
+    const { spec } = await object<Service>('service', 'open');
+    const [port] = spec.ports ?? [];
+    const row = (await kubectl.ok(['get', 'service', 'open', '--no-headers'])).split(/\s+/).slice(0, 5);
+    assert.deepEqual(row, ['open', 'NodePort', spec.clusterIP, '<none>', `80:${port?.nodePort}/TCP`]);
+    assert.equal(await kubectl.ok(['apply', '-f', '-'], nodePort), 'service/open unchanged\n');
+    const balancer = nodePort.replace('NodePort', 'LoadBalancer');
+    assert.equal((await kubectl.run(['diff', '-f', '-'], balancer)).code, 1);
+    await kubectl.ok(['apply', '-f', '-'], balancer);
+    const after = await object<Service>('service', 'open');
+    assert.deepEqual([after.spec.clusterIP, after.spec.ports?.[0]?.nodePort], [spec.clusterIP, port?.nodePort]);
+    const refused = async (text: string) => (await kubectl.run(['apply', '-f', '-'], file(text))).stderr;
+    assert.match(
+      await refused('{clusterIP: 10.96.9.9, type: NodePort, ports: [{port: 80}]}'),
+      /spec\.clusterIPs\[0\]: Invalid value: \["10\.96\.9\.9"\]: may not change once set/,
+    );
+    const dry = ['create', 'service', 'nodeport', 'dry', '--tcp=80', '--dry-run=server', '-o', 'json'];
+    assert.ok((JSON.parse(await kubectl.ok(dry)) as Service).spec.ports?.[0]?.nodePort);
+    const taken = ['create', 'service', 'nodeport', 'taken', '--tcp=80', `--node-port=${port?.nodePort}`];
+    assert.match((await kubectl.run(taken)).stderr, /nodePort: Invalid value: \d+: provided port is already allocated/);
+    await kubectl.ok(['create', 'service', 'externalname', 'outside', '--external-name=db.example']);
+    assert.match(await kubectl.ok(['get', 'service', 'outside']), /ExternalName +<none> +db\.example +<none>/);
   });
 
   test('generators', async () => {
@@ -80,7 +107,6 @@ function suite(version: KubectlVersion): void {
         version === '35' ? 'autoscaling/v2' : 'could not find the requested',
       ],
       [['create', 'job', 'j', '--image=i'], 'the server could not find the requested resource'],
-      [['create', 'ingress', 'i', '--rule=a/=b:80'], 'the server could not find the requested resource'],
       [['get', 'statefulsets'], `the server doesn't have a resource type "statefulsets"`],
     ] as const) {
       const refused = await kubectl.run(args);

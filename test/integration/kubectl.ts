@@ -68,6 +68,7 @@ export async function createKubectl(version: KubectlVersion, args: readonly stri
           resolve({ code, stdout, stderr });
         },
       );
+      child.stdin?.on('error', () => {}); // it may end without reading
       child.stdin?.end(stdin ?? '');
     });
   return {

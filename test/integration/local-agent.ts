@@ -59,8 +59,11 @@ export async function startLocalAgent(): Promise<LocalAgent> {
         signal.addEventListener('abort', end);
       }),
     }),
+    network: async () => ({ node: 'h1', notes: [], applied: { revision: 0 }, peers: [] }),
     probe: async () => ({}),
     metrics: () => '',
+    ingress: async () => ({ node: 'h1', problems: [] }),
+    accessLog: async function* () {},
   };
   const answer = createAgentApi(api, silentLogger);
   const listener = createServer((socket) => {

@@ -32,6 +32,39 @@ kind: PodDisruptionBudget
 metadata: {name: web, namespace: rich}
 spec: {minAvailable: 50%, selector: {matchLabels: {app: web}}}
 ---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: web, namespace: rich}
+spec:
+  podSelector: {matchLabels: {app: web}}
+  policyTypes: [Ingress, Egress]
+  ingress:
+  - from:
+    - podSelector: {matchLabels: {app: shop}}
+      namespaceSelector: {matchExpressions: [{key: team, operator: In, values: [shop]}]}
+    - ipBlock: {cidr: 192.0.2.0/24, except: [192.0.2.8/29]}
+    ports:
+    - {port: http, protocol: TCP}
+    - {port: 8000, endPort: 8010, protocol: UDP}
+  egress:
+  - to: [{namespaceSelector: {}}]
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: web, namespace: rich}
+spec:
+  ingressClassName: flotilla
+  tls: [{hosts: [rich.example.org], secretName: web-tls}]
+  defaultBackend: {service: {name: web, port: {number: 8080}}}
+  rules:
+  - host: rich.example.org
+    http:
+      paths:
+      - {path: /api, pathType: Prefix, backend: {service: {name: web, port: {name: http}}}}
+      - {path: /login, pathType: Exact, backend: {service: {name: web, port: {number: 8080}}}}
+  - host: '*.rich.example.org'
+    http: {paths: [{pathType: ImplementationSpecific, backend: {service: {name: web, port: {name: http}}}}]}
+---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
 metadata: {name: reader, namespace: rich}

@@ -9,10 +9,22 @@ import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { after, before, test } from 'node:test';
 import { createHttpClient, type HttpClient } from '../../src/client/http-client.ts';
+import { startInformer } from '../../src/client/informer.ts';
 import { silentLogger } from '../../src/lib/log.ts';
+import { newKeyPem } from '../../src/lib/x509/new-key.ts';
 import { ApiError } from '../../src/resources/api-error.ts';
-import { configMaps, leases, nodes, type Pod, pods, secrets, type Token, tokens } from '../../src/resources/kinds.ts';
-import { newKeyPem } from '../../src/server/auth/identity.ts';
+import {
+  configMaps,
+  type Grid,
+  grids,
+  leases,
+  nodes,
+  type Pod,
+  pods,
+  secrets,
+  type Token,
+  tokens,
+} from '../../src/resources/kinds.ts';
 import { type RunningServer, startServer } from '../../src/server/main.ts';
 import type { AgentApi } from '../../src/tunnel/agent-api.ts';
 import { createAgentApi } from '../../src/tunnel/agent-server.ts';
@@ -193,6 +205,33 @@ test('a node joins, and reads what its pods need, nothing else', async () => {
   await refusedWith(403, h1.update(nodes, greedy));
 });
 
+test('a node reads and follows the settings of its grid, and nothing else of the grid system', async () => {
+  const system = nodeClient(joined.certificate, keyPem).forGrid('system');
+  const own = { fieldSelector: 'metadata.name=main' };
+  assert.equal((await system.get(grids, { name: 'main' })).spec?.network?.podRange, '10.80.0.0/12');
+  const { items } = await system.list(grids, own);
+  assert.deepEqual(
+    items.map((grid) => grid.metadata.name),
+    ['main'],
+  );
+  const seen: string[] = [];
+  const informer = startInformer<Grid>({
+    client: system,
+    kind: grids,
+    ...own,
+    onChange: (_key, grid) => void seen.push(grid?.spec?.network?.overlay ?? ''),
+  });
+  cleanups.push(() => informer.stop());
+  await informer.synced;
+  const body = { spec: { network: { overlay: 'host-gw' } } };
+  await admin.forGrid('system').patch(grids, { name: 'main' }, { type: 'merge', body });
+  await eventually('the change', () => seen.at(-1) === 'host-gw');
+  await refusedWith(403, system.list(grids));
+  await refusedWith(403, system.get(grids, { name: 'other' }));
+  await refusedWith(403, system.patch(grids, { name: 'main' }, { type: 'merge', body }));
+  await refusedWith(403, system.list(nodes), /belongs to grid "main"/);
+});
+
 test('the leader gives the new node its range', async () => {
   assert.ok(server.isLeader());
   await eventually('podCIDRs', async () => ((await admin.get(nodes, { name: 'h1' })).spec.podCIDRs?.length ?? 0) === 1);
@@ -216,11 +255,14 @@ const api: AgentApi = {
       exitCode: async () => (what === 'exit' ? Number(argument) : 0),
     };
   },
+  network: async () => ({ node: 'h1', notes: [], applied: { revision: 0 }, peers: [] }),
   probe: async (addresses) => Object.fromEntries(addresses.map((address) => [address, address === '10.0.0.9'])),
   attach: () => Promise.reject(new Error('not here')),
   forward: () => Promise.reject(new Error('not here')),
   lifetime: () => Promise.reject(new Error('not here')),
   metrics: () => '',
+  ingress: async () => ({ node: 'h1', problems: [] }),
+  accessLog: async function* () {},
 };
 
 test('liveness and tunnel of a joined node', async () => {

@@ -8,6 +8,7 @@ import { isApiError } from '../../src/client/api-error.ts';
 import type { HttpClient } from '../../src/client/http-client.ts';
 import { startInformer } from '../../src/client/informer.ts';
 import { silentLogger } from '../../src/lib/log.ts';
+import { newKeyPem } from '../../src/lib/x509/new-key.ts';
 import { ApiError } from '../../src/resources/api-error.ts';
 import {
   type ConfigMap,
@@ -16,10 +17,11 @@ import {
   nodes,
   type Pod,
   pods,
+  type Service,
+  services,
   type Token,
   tokens,
 } from '../../src/resources/kinds.ts';
-import { newKeyPem } from '../../src/server/auth/identity.ts';
 import { joinCluster } from '../../src/tunnel/join.ts';
 import { connectLiveness } from '../../src/tunnel/liveness.ts';
 import { foreignBindings, readBinderHistory } from './binder-history.ts';
@@ -60,6 +62,47 @@ else {
       await Promise.all(alive.map((one) => one.stop()));
       await servers?.stop();
       await etcd?.stop();
+    });
+
+    it('two that give addresses at once never give one twice', async () => {
+      const [one, other] = [servers.client([0]), servers.client([1])];
+      const outcomes = (promises: readonly Promise<unknown>[]) =>
+        Promise.all(
+          promises.map((promise) =>
+            promise.then(
+              () => 'made',
+              (error: unknown) => (error instanceof ApiError ? `${error.status.code} ${error.message}` : String(error)),
+            ),
+          ),
+        );
+      for (let round = 0; round < 10; round++) {
+        const clusterIP = `10.96.0.${50 + round}`;
+        const nodePort = 30_100 + round;
+        const answers = await outcomes([
+          one.create(services, service(`ip-a-${round}`, { clusterIP })),
+          other.create(services, service(`ip-b-${round}`, { clusterIP })),
+          one.create(services, service(`port-a-${round}`, { type: 'NodePort', ports: [{ port: 80, nodePort }] })),
+          other.create(services, service(`port-b-${round}`, { type: 'NodePort', ports: [{ port: 80, nodePort }] })),
+        ]);
+        for (const [pair, words] of [
+          [answers.slice(0, 2), /^422 .*provided IP is already allocated$/],
+          [answers.slice(2), /^422 .*provided port is already allocated$/],
+        ] as const) {
+          const refused = pair.filter((answer) => answer !== 'made');
+          assert.equal(refused.length, 1, JSON.stringify(pair));
+          assert.match(refused[0] ?? '', words);
+        }
+      }
+      const many = Array.from({ length: 60 }, (_, at) =>
+        (at % 2 ? one : other).create(services, service(`many-${at}`, { type: 'NodePort' })),
+      );
+      const made = await Promise.all(many);
+      const { items } = await servers.client([2]).list(services, { namespace: 'default' });
+      const ips = items.flatMap((item) => (item.spec.clusterIP === 'None' ? [] : [item.spec.clusterIP]));
+      const ports = items.flatMap((item) => item.spec.ports?.flatMap((port) => port.nodePort ?? []) ?? []);
+      assert.deepEqual([new Set(ips).size, new Set(ports).size], [ips.length, ports.length]);
+      assert.ok(ips.length >= 80 && ports.length >= 70, `${ips.length} addresses, ${ports.length} ports`);
+      await Promise.all(made.map((item) => one.delete(services, { namespace: 'default', name: item.metadata.name })));
     });
 
     it('what one has acknowledged, every other answers, and time never goes back', async () => {
@@ -249,6 +292,11 @@ else {
       assert.ok(all.includes(leader));
     });
   });
+}
+
+function service(name: string, spec: object): Service {
+  const metadata = { name, namespace: 'default' };
+  return { apiVersion: 'v1', kind: 'Service', metadata, spec: { ports: [{ port: 80 }], ...spec } };
 }
 
 function configMap(name: string, labels: Record<string, string> = {}): ConfigMap {

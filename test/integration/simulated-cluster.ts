@@ -1,10 +1,15 @@
 import { randomBytes } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { OpenAcme } from '../../src/adapters/acme/port.ts';
 import type { Client } from '../../src/client/client.ts';
 import { type Informer, startInformer } from '../../src/client/informer.ts';
 import { startControllers } from '../../src/controllers/start.ts';
 import { type Logger, silentLogger } from '../../src/lib/log.ts';
 import { Metrics } from '../../src/lib/metrics.ts';
+import type { Applied } from '../../src/resources/applied.ts';
 import { allKinds, namespaces, nodes, type Pod, pods, type Volume, volumes } from '../../src/resources/kinds.ts';
+import { podConditions } from '../../src/resources/names.ts';
+import { podCondition } from '../../src/resources/pod-facts.ts';
 import { startWatchCache } from '../../src/server/cache/watch-cache.ts';
 import { createInProcessClient } from '../../src/server/in-process-client.ts';
 import { createKubeHandler } from '../../src/server/kube/handler.ts';
@@ -23,9 +28,13 @@ export interface SimulatedCluster {
   readonly kube: KubeHandler;
   /** Another server becomes leader: the old one's controllers end, new ones begin with nothing in memory. */
   changeLeader(): Promise<void>;
+  /** One more server that thinks it leads, beside the one that does. */
+  addLeader(): void;
   addNode(name: string, memory?: string): Promise<void>;
   /** The node's agent falls silent and does nothing any more. */
   cut(name: string): void;
+  /** The node's agent tells how far it has applied what it was sent; from then on its pods stop only when they are withdrawn. */
+  tellApplied(name: string, applied: Applied): void;
   plug(name: string): Promise<void>;
   stop(): Promise<void>;
 }
@@ -35,6 +44,8 @@ export interface ClusterOptions {
   /** What an agent makes of a pod it starts; default: it runs and is ready. */
   readonly outcomeOf?: (pod: Pod) => NonNullable<Pod['status']>;
   readonly log?: Logger;
+  /** Default: no ACME server is ever asked. */
+  readonly openAcme?: OpenAcme;
 }
 
 /**
@@ -49,11 +60,14 @@ export async function startSimulatedCluster(options: ClusterOptions = {}): Promi
   const client = createInProcessClient({ registry, cache, grid: 'main' });
   const metrics = new Metrics();
   const heard = new Map<string, number>();
+  const applied = new Map<string, Applied>();
+  const appliedListeners = new Set<(grid: string, node: string) => void>();
   const cutNodes = new Set<string>();
   const listeners = new Set<(grid: string, node: string) => void>();
   let address = 2;
 
   await client.create(namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'default' } });
+  const { openAcme } = options;
   const lead = () =>
     startControllers({
       clientFor: () => client,
@@ -61,6 +75,13 @@ export async function startSimulatedCluster(options: ClusterOptions = {}): Promi
       liveness: {
         lastHeardMs: (_grid, node) => heard.get(node),
         isLocal: () => false,
+        appliedOf: (_grid, node) => applied.get(node),
+        onApplied: (listener) => {
+          appliedListeners.add(listener);
+          return () => appliedListeners.delete(listener);
+        },
+        ingressProblemsOf: () => [],
+        onIngressProblems: () => () => {},
         onChange: (listener) => {
           listeners.add(listener);
           return () => listeners.delete(listener);
@@ -75,15 +96,26 @@ export async function startSimulatedCluster(options: ClusterOptions = {}): Promi
         servers: () => [],
         issueSecretToken: async () => 'token',
       },
-      settings: { failoverAfterMs: options.failoverAfterMs ?? 10_000, podRange: '10.80.0.0/12', nodePrefixLength: 24 },
+      ...(openAcme ? { loadAcme: async () => openAcme } : {}),
+      settings: { failoverAfterMs: options.failoverAfterMs ?? 10_000 },
       log: options.log ?? silentLogger,
       metrics,
     });
   let controllers = lead();
+  const others: { stop(): Promise<void> }[] = [];
   const pings = setInterval(() => {
     for (const node of heard.keys()) if (!cutNodes.has(node)) heard.set(node, performance.now());
   }, 20);
-  const agent: Informer<Pod> = startInformer({ client, kind: pods, onChange: (_key, pod) => void act(pod) });
+  /** What agents do now: it ends before the store does. */
+  const acts = new Set<Promise<void>>();
+  const agent: Informer<Pod> = startInformer({
+    client,
+    kind: pods,
+    onChange: (_key, pod) => {
+      const acting = act(pod).finally(() => acts.delete(acting));
+      acts.add(acting);
+    },
+  });
 
   const volumeKeeper: Informer<Volume> = startInformer({
     client,
@@ -106,6 +138,8 @@ export async function startSimulatedCluster(options: ClusterOptions = {}): Promi
     if (!pod || !nodeName || cutNodes.has(nodeName)) return;
     const ref = { namespace: pod.metadata.namespace, name: pod.metadata.name };
     try {
+      const isWithdrawn = podCondition(pod, podConditions.withdrawn)?.status === 'True';
+      if (pod.metadata.deletionTimestamp && applied.has(nodeName) && !isWithdrawn) return;
       if (pod.metadata.deletionTimestamp)
         await client.delete(pods, ref, { gracePeriodSeconds: 0, uid: pod.metadata.uid ?? '' });
       else if ((pod.status?.phase ?? 'Pending') === 'Pending') {
@@ -140,6 +174,7 @@ export async function startSimulatedCluster(options: ClusterOptions = {}): Promi
       await controllers.stop();
       controllers = lead();
     },
+    addLeader: () => void others.push(lead()),
     addNode: async (name, memory = '4Gi') => {
       heard.set(name, performance.now());
       const metadata = { name, labels: { 'kubernetes.io/hostname': name } };
@@ -151,6 +186,10 @@ export async function startSimulatedCluster(options: ClusterOptions = {}): Promi
       await client.patch(nodes, { name }, { type: 'strategic', subresource: 'status', body: { status } });
     },
     cut: (name) => void cutNodes.add(name),
+    tellApplied: (name, news) => {
+      applied.set(name, news);
+      for (const listener of appliedListeners) listener('main', name);
+    },
     plug: async (name) => {
       cutNodes.delete(name);
       heard.set(name, performance.now());
@@ -160,8 +199,9 @@ export async function startSimulatedCluster(options: ClusterOptions = {}): Promi
     },
     stop: async () => {
       clearInterval(pings);
-      await controllers.stop();
+      await Promise.all([controllers, ...others].map((one) => one.stop()));
       await agent.stop();
+      await Promise.all(acts);
       await volumeKeeper.stop();
       await cache.stop();
       await store.close();
@@ -182,6 +222,14 @@ export function readyStatus(podIP: string): NonNullable<Pod['status']> {
   };
 }
 
+/** Checks so many times, 10 ms apart: what must not come has had the time to. */
+export async function holds(check: () => Promise<void>, times: number): Promise<void> {
+  for (let at = 0; at < times; at++) {
+    await check();
+    await delay(10);
+  }
+}
+
 /** Asks until it no longer throws; throws its last complaint after the deadline. */
 export async function eventually<T>(check: () => Promise<T>, timeoutMs = 5_000): Promise<T> {
   const endMs = performance.now() + timeoutMs;
@@ -190,7 +238,7 @@ export async function eventually<T>(check: () => Promise<T>, timeoutMs = 5_000):
       return await check();
     } catch (error) {
       if (performance.now() > endMs) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 10));
+      await delay(10);
     }
   }
 }

@@ -49,6 +49,51 @@ describe('flotilla up --install, under systemd', { timeout: 400_000 }, () => {
   const flotilla = `${checkout}/bin/flotilla`;
   const answers = `for try in $(seq 100); do ${flotilla} server status >/tmp/status 2>&1 && break; sleep 0.2; done; head -2 /tmp/status | tail -1`;
 
+  it('DNS outlives the service that started it, and ends with its scope', async () => {
+    const program = `${checkout}/test/integration/dns-scope-inside.ts`;
+    const unit = `[Service]\nType=exec\nExecStart=/opt/flotilla-node --disable-warning=ExperimentalWarning ${program}\n`;
+    await writeFile(join(root, 'etc/systemd/system/fake-agent.service'), unit);
+    const out = await boot(
+      root,
+      `exec >/root/out 2>&1
+ip link set lo up
+systemctl start fake-agent
+for try in $(seq 100); do systemctl is-active --quiet fake-agent || break; sleep 0.1; done
+echo "agent $(systemctl show -p Result --value fake-agent)"
+systemctl list-units --no-legend --plain 'flotilla-dns-*' | cut -d' ' -f2-
+echo "processes $(pgrep -c flotilla-dns)"
+systemctl stop 'flotilla-dns-*.scope'; echo "stop $?"
+echo "processes $(pgrep -c flotilla-dns)"
+cat /root/dns.log`,
+    );
+    assert.match(out, /^agent signal/, out);
+    assert.match(out, /loaded +active +running +Flotilla DNS\nprocesses 1\nstop 0\nprocesses 0\n/);
+  });
+
+  it('an agent that is stopped leaves containers running; one whose host is shut down knows, and names are answered until then', async () => {
+    const inside = (name: string) =>
+      `/opt/flotilla-node --disable-warning=ExperimentalWarning ${checkout}/test/integration/${name}`;
+    const services = { ends: 'host-end-inside.ts', 'fake-agent': 'dns-scope-inside.ts' };
+    for (const [name, program] of Object.entries(services)) {
+      const unit = `[Service]\nType=exec\nExecStart=${inside(program)}\n`;
+      await writeFile(join(root, `etc/systemd/system/${name}.service`), unit);
+    }
+    const waitFor = (word: string) =>
+      `for try in $(seq 100); do grep -q '${word}' /root/ends 2>/dev/null && break; sleep 0.1; done`;
+    await boot(
+      root,
+      `exec >/root/out 2>&1
+rm -f /root/ends
+ip link set lo up
+systemctl start fake-agent ends
+${waitFor('waits')}
+systemctl restart ends
+${waitFor('waits.*waits')}
+for try in $(seq 100); do systemctl is-active --quiet fake-agent || break; sleep 0.1; done`,
+    );
+    assert.match(await readFile(join(root, 'root/ends'), 'utf8'), /^waits agent waits host names\n$/);
+  });
+
   it('starts a service that answers', async () => {
     const out = await boot(
       root,

@@ -15,10 +15,11 @@ import { systemClock } from '../../src/lib/clock.ts';
 import { FlotillaError } from '../../src/lib/errors.ts';
 import { silentLogger } from '../../src/lib/log.ts';
 import { Metrics } from '../../src/lib/metrics.ts';
+import { newKeyPem } from '../../src/lib/x509/new-key.ts';
 import type { Pod, Token } from '../../src/resources/kinds.ts';
 import { createAuthenticator } from '../../src/server/auth/authenticate.ts';
 import { createAuthorizer } from '../../src/server/auth/authorizer.ts';
-import { type Identity, newKeyPem, openIdentity } from '../../src/server/auth/identity.ts';
+import { type Identity, openIdentity } from '../../src/server/auth/identity.ts';
 import { startNodeKeys } from '../../src/server/auth/node-keys.ts';
 import { RoleIndex } from '../../src/server/auth/rbac/role-index.ts';
 import { loadServerCertificate } from '../../src/server/auth/server-certificate.ts';
@@ -29,7 +30,7 @@ import { type Listener, startListener } from '../../src/server/http/listener.ts'
 import type { PodStreams } from '../../src/server/request.ts';
 import { createLivenessServer, type LivenessServer } from '../../src/server/sessions/liveness-server.ts';
 import { createNodeTunnels } from '../../src/server/sessions/node-sessions.ts';
-import { createPodStreams, sendNodeMetrics } from '../../src/server/sessions/pod-streams.ts';
+import { createPodStreams, sendNodeAnswer } from '../../src/server/sessions/pod-streams.ts';
 import { acceptTunnel } from '../../src/server/sessions/tunnel-server.ts';
 import { createMemoryStore } from '../../src/store/memory.ts';
 import type { AgentApi, LogsOptions } from '../../src/tunnel/agent-api.ts';
@@ -101,6 +102,7 @@ const api: AgentApi = {
       exitCode: async () => code,
     };
   },
+  network: async () => ({ node: 'h1', notes: [], applied: { revision: 0 }, peers: [] }),
   probe: async (addresses) => Object.fromEntries(addresses.map((address) => [address, address === '10.0.0.9'])),
   attach: async (_ref, { stdin }) => {
     const echo = stdin ? new PassThrough() : undefined;
@@ -124,6 +126,8 @@ const api: AgentApi = {
     }),
   }),
   metrics: () => 'flotilla_agent_up 1\n',
+  ingress: async () => ({ node: 'h1', problems: [] }),
+  accessLog: async function* () {},
 };
 
 function* flood(megabytes: number) {
@@ -189,7 +193,7 @@ before(async () => {
       wallMs: () => clock.wallMs(),
     }),
     acceptLiveness: liveness.accept,
-    nodeMetrics: (context, nodeName, response) => sendNodeMetrics(tunnels, context, nodeName, response),
+    askNode: (context, question, response) => sendNodeAnswer(tunnels, context, question, response),
     acceptTunnel: (grid, nodeName, socket) => acceptTunnel({ tunnels, clock, log }, grid, nodeName, socket),
     audit: { write: () => {} },
     metrics: new Metrics(),

@@ -12,7 +12,7 @@ export function query(sql) {
     let failure;
     let received = Buffer.alloc(0);
     const scram = createScram(DB_PASSWORD);
-    socket.setTimeout(5000, () => socket.destroy(new Error(`no answer from ${DB_HOST}`)));
+    socket.setTimeout(30_000, () => socket.destroy(new Error(`no answer from ${DB_HOST}`)));
     socket.on('error', reject);
     socket.on('connect', () => {
       const words = ['user', DB_USER, 'database', DB_NAME, '', ''].join('\0');

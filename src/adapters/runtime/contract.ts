@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { hasCode } from '../../lib/errors.ts';
 import { hostLabels } from '../../resources/names.ts';
-import type { ContainerRuntime, ContainerSpec } from './port.ts';
+import { type ContainerRuntime, type ContainerSpec, pauseImage } from './port.ts';
 
 /** A runtime to try, with what the suite needs to know about its host. */
 export interface RuntimeUnderTest {
@@ -91,6 +91,27 @@ export function describeRuntime(name: string, open: () => Promise<RuntimeUnderTe
       assert.notEqual(second, first);
       assert.equal(await runtime.inspect(first), undefined);
       await runtime.remove(second);
+    });
+
+    it('makes the pause image without a registry; others share what such a container has, while it runs', async () => {
+      const { runtime, addresses } = subject;
+      await runtime.makePauseImage();
+      await runtime.makePauseImage();
+      assert.equal(await runtime.hasImage(pauseImage), true);
+      const { entrypoint: _none, ...pause } = specOf('shared', { image: pauseImage, shareableIpc: true });
+      const pauseId = await run(pause);
+      assert.deepEqual((await runtime.inspect(pauseId))?.addresses, [addresses[0]]);
+      const joined = { network: { container: pauseId }, ipcOf: pauseId, pidOf: pauseId };
+      const labels = { ...labelsOf('shared', 0), [hostLabels.container]: 'member' };
+      const member = await run(specOf('shared', { ...joined, labels, name: 'fl_contract_shared_member' }));
+      assert.deepEqual((await runtime.inspect(member))?.addresses, [], 'the address is told once');
+      await runtime.stop(member, 0);
+      await runtime.stop(pauseId, 5);
+      assert.deepEqual((await runtime.inspect(pauseId))?.state, 'exited');
+      const late = await runtime.create(specOf('late', joined));
+      await assert.rejects(runtime.start(late), /non running container/);
+      assert.match((await runtime.inspect(late))?.error ?? '', /non running container/);
+      for (const id of [late, member, pauseId]) await runtime.remove(id);
     });
 
     it('says that an image is not there', async () => {

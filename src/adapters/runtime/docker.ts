@@ -1,3 +1,4 @@
+import { type Exec, exec as runProgram } from '../../lib/exec.ts';
 import type { Logger } from '../../lib/log.ts';
 import { hostLabels } from '../../resources/names.ts';
 import {
@@ -10,16 +11,22 @@ import {
 } from './docker/docker-containers.ts';
 import { createDockerEngine } from './docker/docker-engine.ts';
 import { watchEvents } from './docker/docker-events.ts';
-import { ensureDockerNetwork } from './docker/docker-network.ts';
+import { loadImage } from './docker/docker-load.ts';
+import { ensureDockerNetwork, remakeDockerNetwork } from './docker/docker-network.ts';
 import { pullImage } from './docker/docker-pull.ts';
 import { openAttach, openExec, openLogs } from './docker/docker-streams.ts';
 import { EngineRefusal } from './docker/engine-http.ts';
 import { killLeftBehind } from './docker/left-behind.ts';
-import type { ContainerRuntime } from './port.ts';
+import { hasBridge, repairBridge } from './docker/repair-bridge.ts';
+import { removeStrayCables } from './docker/stray-cables.ts';
+import { pauseArchitecture, renderPauseImage } from './pause/pause-image.ts';
+import { type ContainerRuntime, pauseImage } from './port.ts';
 
 export interface DockerRuntimeOptions {
   /** Unix socket of the Engine API. Default `/run/docker.sock`. */
   readonly socketPath?: string;
+  /** Runs `ip` where the engine's bridge is. Default: this process's own namespaces. */
+  readonly exec?: Exec;
   readonly log: Logger;
 }
 
@@ -32,6 +39,7 @@ const ours = JSON.stringify({ label: [hostLabels.managed] });
 export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRuntime {
   const engine = createDockerEngine(options.socketPath ?? '/run/docker.sock');
   const log = options.log.with({ part: 'docker' });
+  const { exec = runProgram } = options;
 
   const runtime: ContainerRuntime = {
     async info() {
@@ -57,6 +65,11 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
       return answer.status !== 404;
     },
     pull: (image, onProgress, signal) => pullImage(engine, image, onProgress, signal),
+
+    makePauseImage: async () => {
+      const { Architecture } = await engine.info();
+      await loadImage(engine, pauseImage, renderPauseImage(pauseArchitecture(Architecture)));
+    },
 
     create: (spec) => createContainer(engine, spec),
     start: (containerId) => startContainer(engine, containerId, log),
@@ -98,7 +111,21 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
     logs: (containerId, logOptions, signal) => openLogs(engine, containerId, logOptions, signal),
     exec: (containerId, execOptions, signal) => openExec(engine, containerId, execOptions, signal),
     attach: (containerId, attachOptions, signal) => openAttach(engine, containerId, attachOptions, signal),
-    ensureNetwork: (network) => ensureDockerNetwork(engine, network),
+    async ensureNetwork(network) {
+      await ensureDockerNetwork(engine, exec, network);
+      if (!(await hasBridge(exec, network.bridgeName))) {
+        const running = (await listContainers(engine)).filter(({ addresses }) => addresses.length > 0);
+        const pids = running.flatMap(({ pid }) => pid ?? []);
+        const isMended = pids.length > 0 && (await repairBridge(exec, network, pids));
+        if (isMended) log.warn('somebody had deleted the bridge; made it again', { bridge: network.bridgeName });
+        // Nobody uses it: the engine makes it, wherever it runs.
+        if (running.length === 0) await remakeDockerNetwork(engine, network);
+      }
+      removeStrayCables(exec, network.bridgeName).then(
+        (removed) => removed > 0 && log.warn('removed cables that a killed engine had left', { removed }),
+        (error) => log.warn('cannot look for cables that a killed engine left', { error }),
+      );
+    },
 
     async ensureVolume(name, labels) {
       await engine.call({

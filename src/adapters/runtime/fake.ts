@@ -1,14 +1,15 @@
 import { Duplex, Readable } from 'node:stream';
 import { FlotillaError } from '../../lib/errors.ts';
 import { hostLabels } from '../../resources/names.ts';
-import type {
-  ContainerEvent,
-  ContainerObservation,
-  ContainerRuntime,
-  ContainerSpec,
-  NetworkSpec,
-  RuntimeHandlers,
-  RuntimeInfo,
+import {
+  type ContainerEvent,
+  type ContainerObservation,
+  type ContainerRuntime,
+  type ContainerSpec,
+  type NetworkSpec,
+  pauseImage,
+  type RuntimeHandlers,
+  type RuntimeInfo,
 } from './port.ts';
 
 /** What tests do to the fake from outside, as a host's life would. */
@@ -177,6 +178,10 @@ export function createFakeRuntime(): FakeRuntime {
       onProgress({ currentBytes: 1_000_000, totalBytes: 1_000_000 });
       images.add(image);
     },
+    async makePauseImage() {
+      call('makePauseImage');
+      images.add(pauseImage);
+    },
     async create(spec) {
       call('create', spec.name);
       if (!images.has(spec.image)) throw new FlotillaError('NotFound', `No such image: ${spec.image}`);
@@ -209,7 +214,12 @@ export function createFakeRuntime(): FakeRuntime {
       const one = find(id);
       if (isRunning(one)) return;
       const { network } = one.spec;
-      const address = typeof network === 'string' ? undefined : network.address;
+      const address = typeof network === 'string' || 'container' in network ? undefined : network.address;
+      for (const joined of joinedBy(one.spec)) {
+        const other = containers.get(joined);
+        if (!other) failStart(one, `No such container: ${joined}`);
+        else if (!isRunning(other)) failStart(one, `cannot join network of a non running container: ${joined}`);
+      }
       const others = [...containers.values()].filter((other) => other !== one && isRunning(other));
       if (address !== undefined && others.some((other) => other.observation.addresses.includes(address))) {
         failStart(one, 'Address already in use');
@@ -321,4 +331,9 @@ export function createFakeRuntime(): FakeRuntime {
       volumes.delete(name);
     },
   };
+}
+
+function joinedBy({ network, ipcOf, pidOf }: ContainerSpec): readonly string[] {
+  const networkOf = typeof network === 'object' && 'container' in network ? network.container : undefined;
+  return [networkOf, ipcOf, pidOf].filter((id) => id !== undefined);
 }

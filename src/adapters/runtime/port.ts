@@ -1,6 +1,12 @@
 import type { Readable, Writable } from 'node:stream';
 
 /**
+ * What holds the address of a pod of several containers: ends at SIGTERM or SIGINT, reaps its children, and does nothing. The
+ * version is the program's: a new Flotilla brings no new image.
+ */
+export const pauseImage = 'flotilla/pause:1';
+
+/**
  * Runs containers on one host. Everything it makes carries `flotilla.dev/managed`; it neither lists nor touches anything
  * else. All calls have deadlines and throw FlotillaError EngineFailed (retryable when the engine is away).
  */
@@ -21,6 +27,9 @@ export interface ContainerRuntime {
 
   /** Throws ImagePullFailed with the registry's words; retryable unless the image does not exist. */
   pull(image: string, onProgress: (progress: PullProgress) => void, signal: AbortSignal): Promise<void>;
+
+  /** Makes `pauseImage` on the host, without a registry. Idempotent. */
+  makePauseImage(): Promise<void>;
 
   /** Creates, does not start. The name is deterministic: creating the same one twice gives the existing id. */
   create(spec: ContainerSpec): Promise<string>;
@@ -125,7 +134,12 @@ export interface ContainerSpec {
   readonly workingDir?: string;
   readonly user?: string;
   readonly hostname?: string;
-  readonly network: { readonly name: string; readonly address: string } | 'host' | 'none';
+  /** `container`: id of the running one whose network it shares, with its host name, its ports and its `/etc/hosts`. */
+  readonly network:
+    | { readonly name: string; readonly address: string }
+    | { readonly container: string }
+    | 'host'
+    | 'none';
   readonly ports: readonly { containerPort: number; hostPort?: number; hostIP?: string; protocol: 'TCP' | 'UDP' }[];
   readonly mounts: readonly MountSpec[];
   /** Hard limits; absent: none. */
@@ -151,6 +165,11 @@ export interface ContainerSpec {
   /** Sees the host's processes. */
   readonly hostPid?: boolean;
   readonly hostIpc?: boolean;
+  /** Others may share its System V IPC, its queues and its `/dev/shm`. */
+  readonly shareableIpc?: boolean;
+  /** Ids of running containers whose IPC and whose processes it shares. */
+  readonly ipcOf?: string;
+  readonly pidOf?: string;
 }
 
 export type MountSpec =

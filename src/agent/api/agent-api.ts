@@ -3,9 +3,12 @@ import type { ContainerObservation, ContainerRuntime } from '../../adapters/runt
 import type { Clock } from '../../lib/clock.ts';
 import { FlotillaError } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/log.ts';
+import { podContainer, podContainers } from '../../resources/pod-containers.ts';
 import type { AgentApi, ContainerRef, LogsOptions } from '../../tunnel/agent-api.ts';
 import { probeAddresses } from '../network/reach.ts';
-import { attemptOf, hasEnded, isAlive, isRestarted } from '../pod/plan.ts';
+import { hasEnded, isAlive, isRestarted, newestFirst } from '../pod/container-facts.ts';
+import { pauseName } from '../pod/pause.ts';
+import { podProgress } from '../pod/pod-progress.ts';
 import type { PodRecord } from '../pod/pod-record.ts';
 import type { Pods } from '../pod/pods.ts';
 import { limitBytes } from './limit-bytes.ts';
@@ -14,7 +17,10 @@ export interface AgentApiOptions {
   readonly pods: Pick<Pods, 'find'>;
   readonly runtime: ContainerRuntime;
   readonly dialer: PodDialer;
-  readonly renderMetrics: () => string;
+  readonly renderMetrics: AgentApi['metrics'];
+  readonly network: AgentApi['network'];
+  readonly ingress: AgentApi['ingress'];
+  readonly accessLog: AgentApi['accessLog'];
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -28,9 +34,10 @@ export function createPodApi(options: AgentApiOptions): AgentApi {
   const recordOf = (ref: ContainerRef): PodRecord => {
     const record = options.pods.find(ref.namespace, ref.pod);
     if (!record) throw new FlotillaError('NotFound', `pod ${ref.namespace}/${ref.pod} is not on this node`);
-    const name = record.pod?.spec.containers[0]?.name;
-    if (ref.container !== name) {
-      throw new FlotillaError('Invalid', `container "${ref.container}" is not one of pod ${ref.pod}: it has "${name}"`);
+    const all = record.pod ? podContainers(record.pod) : [];
+    if (!all.some(({ container }) => container.name === ref.container)) {
+      const names = all.map(({ container }) => `"${container.name}"`).join(', ');
+      throw new FlotillaError('Invalid', `container "${ref.container}" is not one of pod ${ref.pod}: it has ${names}`);
     }
     return record;
   };
@@ -72,13 +79,15 @@ export function createPodApi(options: AgentApiOptions): AgentApi {
       const container = running(record, ref);
       log.info('attach', { ...fieldsOf(ref), stdin, tty });
       // Whoever comes first to a container that waits for its input wants all that it has said.
-      const { stdin: isOpen = false, stdinOnce: withLog = false } = record.pod?.spec.containers[0] ?? {};
+      const { stdin: isOpen = false, stdinOnce: withLog = false } =
+        (record.pod && podContainer(record.pod, ref.container)?.container) ?? {};
       return runtime.attach(container.id, { stdin: stdin && isOpen, withLog }, signal);
     },
     async forward(ref, port, signal) {
-      const { id: containerId, pid, addresses } = running(recordOf(ref), ref);
+      const record = recordOf(ref);
+      const { id: containerId, pid } = networkOf(record, ref);
       log.info('forward', { ...fieldsOf(ref), port });
-      const [address] = addresses;
+      const [address] = record.wired?.addresses ?? [];
       return await dialer.dial(
         { containerId, port, ...(pid === undefined ? {} : { pid }), ...(address === undefined ? {} : { address }) },
         signal,
@@ -86,10 +95,13 @@ export function createPodApi(options: AgentApiOptions): AgentApi {
     },
     async lifetime(ref, signal) {
       const record = recordOf(ref);
-      running(record, ref);
+      networkOf(record, ref);
       return { ended: untilOver(options, ref, record.uid, signal) };
     },
     metrics: options.renderMetrics,
+    network: options.network,
+    ingress: options.ingress,
+    accessLog: options.accessLog,
     probe: probeAddresses,
   };
 }
@@ -98,11 +110,18 @@ function fieldsOf({ pod, namespace, requestId }: ContainerRef) {
   return { pod, namespace, requestId };
 }
 
-function running({ newest }: PodRecord, ref: ContainerRef): ContainerObservation {
+function running(record: PodRecord, ref: ContainerRef): ContainerObservation {
+  const newest = record.newest(ref.container);
   if (newest && isAlive(newest)) return newest;
   throw new FlotillaError('Conflict', `container "${ref.container}" of pod ${ref.pod} is not running`, {
     hint: 'Look at its state with `flotilla ps` and at its log',
   });
+}
+
+/** The container that leads into the pod's network: not the one that is named, which may just be down while others serve. */
+function networkOf(record: PodRecord, ref: ContainerRef): ContainerObservation {
+  const pause = record.newest(pauseName);
+  return pause && isAlive(pause) ? pause : running(record, ref);
 }
 
 /** A restarted container is still the same pod. */
@@ -115,18 +134,20 @@ async function untilOver(
   while (!signal.aborted) {
     const record = pods.find(ref.namespace, ref.pod);
     if (!record?.pod || record.uid !== uid) return;
-    const { newest } = record;
-    if (newest && hasEnded(newest) && !isRestarted(record.pod, newest)) return;
+    const { pod } = record;
+    const containers = [...record.containers.values()];
+    if (podProgress(pod, containers, (name) => record.member(name).lastAttempt).isOver) return;
     await clock.sleep(lifetimePollMs, signal).catch(() => {});
   }
 }
 
 /** The newest attempt that started; `previous`: the newest that ended and was followed by another, or will be. */
 function logContainer(record: PodRecord, ref: ContainerRef, options: LogsOptions): ContainerObservation {
-  const containers = [...record.containers.values()].sort((a, b) => attemptOf(b) - attemptOf(a));
+  const containers = newestFirst(record.containers.values(), ref.container);
   if (options.previous) {
     const ended = containers.find(hasEnded);
-    const isFollowed = ended && record.pod && (ended.id !== containers[0]?.id || isRestarted(record.pod, ended));
+    const isFollowed =
+      ended && record.pod && (ended.id !== containers[0]?.id || isRestarted(record.pod, ref.container, ended));
     if (isFollowed) return ended;
     throw new FlotillaError(
       'Invalid',
@@ -135,8 +156,12 @@ function logContainer(record: PodRecord, ref: ContainerRef, options: LogsOptions
   }
   const started = containers.find((one) => one.startedAt !== undefined || one.error !== undefined);
   if (started) return started;
-  const reason = record.problem?.reason ?? 'ContainerCreating';
+  const reason = record.member(ref.container).problem?.reason ?? defaultReason(record);
   throw new FlotillaError('Invalid', `container "${ref.container}" in pod "${ref.pod}" is waiting to start: ${reason}`);
+}
+
+function defaultReason({ pod }: PodRecord): string {
+  return pod?.spec.initContainers?.length ? 'PodInitializing' : 'ContainerCreating';
 }
 
 function sinceOf(options: LogsOptions, wallMs: number): string | undefined {

@@ -1,13 +1,16 @@
 import { createServer } from 'node:http';
 
 /** `/metrics` for a collector on this host. */
-export function startMetricsPort(port: number, render: () => string): Promise<{ stop(): Promise<void> }> {
+export function startMetricsPort(port: number, render: () => Promise<string>): Promise<{ stop(): Promise<void> }> {
   const server = createServer((request, response) => {
     if (request.method !== 'GET' || request.url !== '/metrics') {
       response.writeHead(404).end();
       return;
     }
-    response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4' }).end(render());
+    render().then(
+      (text) => response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4' }).end(text),
+      () => response.writeHead(500).end(),
+    );
   });
   return new Promise((resolve, reject) => {
     server.once('error', reject);

@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FlotillaError } from '../../lib/errors.ts';
+import type { GridIngress } from '../../resources/grid-ingress.ts';
+import type { GridNetwork } from '../../resources/grid-network.ts';
 import type { AddressPoolState } from '../network/address-pool.ts';
 import { writeAtomically } from './atomic-file.ts';
 import { coalesce } from './coalesced-writer.ts';
@@ -13,6 +15,9 @@ export interface AgentState {
   servers: readonly string[];
   /** This node's share of the pod range, as the API said last. */
   podCIDR?: string;
+  /** What holds for the grid, as the API said last. */
+  network?: GridNetwork;
+  ingress?: GridIngress;
   addresses: AddressPoolState;
 }
 
@@ -57,6 +62,8 @@ export function parseAgentState(text: string, path: string): AgentState {
     servers: parsed.servers,
     addresses: parsed.addresses ?? { next: 0, byPod: {} },
     ...(typeof parsed.podCIDR === 'string' ? { podCIDR: parsed.podCIDR } : {}),
+    ...(parsed.network === undefined ? {} : { network: parsed.network }),
+    ...(parsed.ingress === undefined ? {} : { ingress: parsed.ingress }),
   };
 }
 

@@ -6,6 +6,8 @@ export interface AddressPoolState {
   next: number;
   /** Pod uid → address. */
   byPod: Record<string, string>;
+  /** Freed, and not to be given again before all nodes have forgotten them. */
+  resting?: string[];
 }
 
 /** .0 is the network, .1 the gateway. */
@@ -29,6 +31,7 @@ export class AddressPool {
     this.#size = size;
     this.#state = state;
     for (const [pod, address] of Object.entries(state.byPod)) if (!this.has(address)) delete state.byPod[pod];
+    state.resting = (state.resting ?? []).filter((address) => this.has(address));
   }
 
   get gateway(): string {
@@ -48,7 +51,8 @@ export class AddressPool {
   assign(pod: string): string {
     const known = this.#state.byPod[pod];
     if (known !== undefined) return known;
-    const used = new Set(Object.values(this.#state.byPod));
+    const resting = this.resting;
+    const used = new Set([...Object.values(this.#state.byPod), ...resting]);
     const usable = this.#size - 1 - firstOffset;
     const start = this.#state.next >= firstOffset && this.#state.next < this.#size - 1 ? this.#state.next : firstOffset;
     for (let step = 0; step < usable; step++) {
@@ -59,22 +63,43 @@ export class AddressPool {
       this.#state.next = offset + 1;
       return address;
     }
-    throw new FlotillaError('Unavailable', `all ${usable} addresses of ${this.#cidr} are in use`, { retryable: true });
+    const rest =
+      resting.length === 0 ? '' : `; ${resting.length} of them until every node has forgotten their last pod`;
+    throw new FlotillaError('Unavailable', `all ${usable} addresses of ${this.#cidr} are in use${rest}`, {
+      retryable: true,
+    });
   }
 
   /** Notes an address that a running container has already. False when another pod holds it. */
   reserve(pod: string, address: string): boolean {
     const holder = Object.entries(this.#state.byPod).find(([, one]) => one === address)?.[0];
     if (holder !== undefined && holder !== pod) return false;
-    if (this.has(address)) this.#state.byPod[pod] = address;
+    if (!this.has(address)) return true;
+    this.#state.byPod[pod] = address;
+    this.wake([address]);
     return true;
   }
 
-  /** True when it had one. */
-  free(pod: string): boolean {
-    const had = this.#state.byPod[pod] !== undefined;
+  /** Its address rests until `wake`. */
+  free(pod: string): void {
+    const address = this.#state.byPod[pod];
+    if (address === undefined) return;
     delete this.#state.byPod[pod];
-    return had;
+    this.#state.resting = [...this.resting, address];
+  }
+
+  /** Takes back an assignment that nobody has used. */
+  cancel(pod: string): void {
+    delete this.#state.byPod[pod];
+  }
+
+  get resting(): readonly string[] {
+    return this.#state.resting ?? [];
+  }
+
+  /** Nobody remembers these: they may be given again. */
+  wake(addresses: readonly string[]): void {
+    if (addresses.length > 0) this.#state.resting = this.resting.filter((one) => !addresses.includes(one));
   }
 }
 

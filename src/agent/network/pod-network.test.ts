@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { DnsServer, DnsZone } from '../../adapters/dns/port.ts';
 import { createFakeOverlay } from '../../adapters/overlay/fake.ts';
 import { createFakeRuntime } from '../../adapters/runtime/fake.ts';
 import { ManualClock } from '../../lib/clock.ts';
 import { silentLogger } from '../../lib/log.ts';
+import { gridNetworkOf } from '../../resources/grid-network.ts';
 import type { Node } from '../../resources/kinds.ts';
-import { createPodNetwork, peersOf } from './pod-network.ts';
+import { createPodNetwork } from './pod-network.ts';
 
 const nodeOf = (name: string, podCIDRs?: string[], address?: string): Node => ({
   apiVersion: 'v1',
@@ -15,37 +15,21 @@ const nodeOf = (name: string, podCIDRs?: string[], address?: string): Node => ({
   spec: podCIDRs ? { podCIDRs } : {},
   ...(address ? { status: { addresses: [{ type: 'InternalIP', address }] } } : {}),
 });
+const trusting = gridNetworkOf({ trustedSubnets: ['192.0.2.0/24'] });
+const peers = [nodeOf('h1', ['10.80.1.0/24'], '192.0.2.1'), nodeOf('h2', ['10.80.2.0/24'], '192.0.2.2')];
 
 function start() {
   const overlay = createFakeOverlay();
   const runtime = createFakeRuntime();
   const clock = new ManualClock();
-  const dns: string[] = [];
-  const zones: DnsZone[] = [];
+  const up: string[] = [];
+  const facts: unknown[] = [];
   const changes: (() => void)[] = [];
   const network = createPodNetwork({
-    runtime,
-    overlay,
-    startDns: async (address) => {
-      dns.push(address);
-      const server: DnsServer = {
-        apply: (zone) => void zones.push(zone),
-        stats: () => ({ queries: 0, forwarded: 0, failures: 0 }),
-        stop: async () => {},
-      };
-      return server;
-    },
-    grid: 'main',
-    nodeName: 'h1',
-    podRange: '10.80.0.0/12',
-    buildZone: (services) => ({
-      domain: 'cluster.local',
-      names: new Map([...services].map((one) => [one.metadata.name, { addresses: [] }])),
-    }),
-    networkName: 'flotilla',
-    bridgeName: 'fl0',
-    trustedInterfaces: [],
-    addresses: { next: 0, byPod: {} },
+    ...{ runtime, overlay, grid: 'main', nodeName: 'h1', networkName: 'flotilla', bridgeName: 'fl0' },
+    ...{ ownAddresses: ['192.0.2.1'], trustedInterfaces: ['eth0'], addresses: { next: 0, byPod: {} } },
+    onUp: async ({ gateway }) => void up.push(gateway),
+    onFacts: (found) => facts.push(found),
     onChange: () => {
       for (const wake of changes.splice(0)) wake();
     },
@@ -53,32 +37,63 @@ function start() {
     clock,
   });
   const changed = () => new Promise<void>((wake) => changes.push(wake));
-  return { network, overlay, runtime, clock, dns, zones, changed };
+  const settled = async () => {
+    for (let turns = 0; turns < 5; turns++) await new Promise(setImmediate);
+  };
+  return { network, overlay, runtime, clock, up, facts, changed, settled };
 }
 
-const peers = [nodeOf('h1', ['10.80.1.0/24'], '192.0.2.1'), nodeOf('h2', ['10.80.2.0/24'], '192.0.2.2')];
-const services = ['web'].map((name) => ({ apiVersion: 'v1', kind: 'Service', metadata: { name }, spec: {} }));
-
 describe('the pod network of a node', () => {
-  it('waits for a range; then bridge, routes to the peers, and names on the gateway', async () => {
-    const { network, overlay, runtime, dns, zones, changed } = start();
+  it('waits for the settings of its grid and a range; then bridge, ways to the peers, and what depends on them', async () => {
+    const { network, overlay, runtime, up, changed } = start();
     network.setNodes(peers);
-    network.setNames(services, []);
+    network.setRange('10.80.1.0/24');
     assert.deepEqual([network.isReady, network.problem], [false, 'waiting for an address range of this node']);
     const ready = changed();
-    network.setRange('10.80.1.0/24');
+    network.setGrid(trusting);
     await ready;
     assert.deepEqual([network.isReady, network.problem, network.pool?.gateway], [true, undefined, '10.80.1.1']);
     assert.deepEqual(runtime.calls, ['ensureNetwork flotilla']);
-    const route = { nodeName: 'h2', podCIDR: '10.80.2.0/24', nodeAddress: '192.0.2.2' };
+    const route = { nodeName: 'h2', podCIDR: '10.80.2.0/24', nodeAddress: '192.0.2.2', way: 'route' };
     assert.deepEqual(overlay.applied()?.peers, [route]);
-    assert.deepEqual(dns, ['10.80.1.1']);
-    assert.deepEqual([...(zones.at(-1)?.names.keys() ?? [])], ['web'], 'what came before DNS was up is known to it');
+    assert.deepEqual(up, ['10.80.1.1']);
+    assert.deepEqual(network.facts(), { podCIDR: '10.80.1.0/24', gateway: '10.80.1.1', mtu: 1500, notes: [] });
+    await network.stop();
+  });
+
+  it('takes no way to a peer away before it knows who its peers are', async () => {
+    const { network, overlay, changed, settled } = start();
+    network.setGrid(trusting);
+    network.setRange('10.80.1.0/24');
+    await settled();
+    assert.equal(overlay.applied(), undefined);
+    const ready = changed();
+    network.setNodes(peers);
+    await ready;
+    assert.equal(overlay.applied()?.peers.length, 1);
+    await network.stop();
+  });
+
+  it('tells what its peers must know, and why one has no way yet', async () => {
+    const { network, facts, changed, settled } = start();
+    network.setNodes(peers);
+    network.setGrid(gridNetworkOf({}));
+    const ready = changed();
+    network.setRange('10.80.1.0/24');
+    await ready;
+    assert.match(JSON.stringify(facts.at(-1)), /"wireguard":\{"port":51820,"publicKey"/);
+    assert.equal(network.facts().mtu, 1420);
+    assert.match(network.facts().notes.join(), /h1 and h2 are not both ready for wireguard/);
+    network.setGrid(trusting);
+    await settled();
+    assert.deepEqual(network.facts().notes, []);
     await network.stop();
   });
 
   it('says what is wrong and tries again; once it was up it stays usable', async () => {
     const { network, overlay, clock, changed, runtime } = start();
+    network.setNodes(peers);
+    network.setGrid(trusting);
     overlay.failNext(new Error('ip: no such device'));
     const failed = changed();
     network.setRange('10.80.1.0/24');
@@ -97,15 +112,20 @@ describe('the pod network of a node', () => {
     await network.stop();
   });
 
-  it('peers are the others that have a range and an address', () => {
-    const all = [...peers, nodeOf('h4', ['10.80.4.0/24']), nodeOf('h3', undefined, '192.0.2.3')];
-    assert.deepEqual(
-      peersOf([...all].reverse(), 'h1').map((one) => one.nodeName),
-      ['h2'],
-    );
-    assert.deepEqual(
-      peersOf(all, 'h9').map((one) => one.nodeName),
-      ['h1', 'h2'],
-    );
+  it('puts back what somebody else took away, and does nothing for a heartbeat', async () => {
+    const { network, overlay, clock, changed, settled, up } = start();
+    network.setNodes(peers);
+    network.setGrid(trusting);
+    const ready = changed();
+    network.setRange('10.80.1.0/24');
+    await ready;
+    network.setNodes(peers.map((one) => ({ ...one, status: { ...one.status, conditions: [] } })));
+    await settled();
+    assert.equal(up.length, 1);
+    overlay.drift();
+    await clock.advance(5_000);
+    await settled();
+    assert.equal(up.length, 2);
+    await network.stop();
   });
 });

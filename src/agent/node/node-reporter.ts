@@ -9,12 +9,12 @@ import type { Logger } from '../../lib/log.ts';
 import { type Node, nodes } from '../../resources/kinds.ts';
 import { labels } from '../../resources/names.ts';
 import type { AgentSettings } from '../agent-options.ts';
-import { kubernetesArchitecture, renderNodeStatus } from './node-status.ts';
+import { allocatableOf, kubernetesArchitecture, renderNodeStatus } from './node-status.ts';
 
 /** Makes this node's object and keeps its status true: on each change, and once a minute. */
 export interface NodeReporter {
-  /** As reported last, or as it would be: what admission measures against. */
-  readonly status: NodeStatus;
+  /** What admission measures against, from the moment at which the engine is known: a report may take its time. */
+  readonly allocatable: NodeStatus['allocatable'] | undefined;
   /** What was found out about engine or network. */
   update(findings: Partial<NodeFindings>): void;
   /** The object as the API has it now. */
@@ -25,7 +25,13 @@ export interface NodeReporter {
 export interface NodeFindings {
   engine: RuntimeInfo | undefined;
   engineProblem: string | undefined;
+  /** The host is about to go down. */
+  isEnding: boolean;
   networkProblem: string | undefined;
+  /** Of the Node object; null: not there. Ours alone. */
+  annotations: Readonly<Record<string, string | null>>;
+  /** Where others reach it, when that is none of its own addresses. */
+  externalIP: string | undefined;
 }
 
 export interface NodeReporterOptions {
@@ -48,9 +54,13 @@ export function startNodeReporter(options: NodeReporterOptions): NodeReporter {
   const findings: NodeFindings = {
     engine: undefined,
     engineProblem: undefined,
+    isEnding: false,
     networkProblem: 'the pod network is not up yet',
+    annotations: {},
+    externalIP: undefined,
   };
   let status: NodeStatus = {};
+  let writtenAnnotations = '';
   let isDirty = true;
   let running: Promise<void> | undefined;
   let cancelTimer = () => {};
@@ -61,7 +71,9 @@ export function startNodeReporter(options: NodeReporterOptions): NodeReporter {
         nodeName,
         addresses: options.addresses,
         version: options.agent.version,
+        ...(findings.externalIP === undefined ? {} : { externalIP: findings.externalIP }),
         ...(findings.engine ? { engine: findings.engine } : {}),
+        isEnding: findings.isEnding,
         ...(findings.engineProblem === undefined ? {} : { engineProblem: findings.engineProblem }),
         ...(findings.networkProblem === undefined ? {} : { networkProblem: findings.networkProblem }),
         ...(await readHost(options.dataDirectory)),
@@ -80,7 +92,14 @@ export function startNodeReporter(options: NodeReporterOptions): NodeReporter {
       if (!isApiError(error, 'NotFound')) throw error;
       await client.create(nodes, renderNode(options, findings.engine), { signal });
       await client.patch(nodes, { name: nodeName }, patch, { signal });
+      writtenAnnotations = '';
     }
+    const { annotations } = findings;
+    const text = JSON.stringify(annotations);
+    if (text === writtenAnnotations) return;
+    const body = { metadata: { annotations } };
+    await client.patch(nodes, { name: nodeName }, { type: 'merge', body }, { signal });
+    writtenAnnotations = text;
   };
 
   const run = async (): Promise<void> => {
@@ -112,8 +131,8 @@ export function startNodeReporter(options: NodeReporterOptions): NodeReporter {
   report();
 
   return {
-    get status() {
-      return status;
+    get allocatable() {
+      return findings.engine && allocatableOf(findings.engine, options.agent.capacity);
     },
     update(found) {
       const before = JSON.stringify(findings);
@@ -124,7 +143,11 @@ export function startNodeReporter(options: NodeReporterOptions): NodeReporter {
       // Removed by hand, or called silent by the servers: say again that we are here.
       const ours = status.conditions?.find(({ type }) => type === 'Ready')?.status;
       const theirs = node?.status?.conditions?.find(({ type }) => type === 'Ready')?.status;
-      if (ours !== undefined && ours !== theirs) report();
+      const isForgotten = Object.entries(findings.annotations).some(
+        ([name, value]) => (node?.metadata.annotations?.[name] ?? null) !== value,
+      );
+      if (isForgotten) writtenAnnotations = '';
+      if (isForgotten || (ours !== undefined && ours !== theirs)) report();
     },
     async stop() {
       abort.abort(new Error('the agent stops'));

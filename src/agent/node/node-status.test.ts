@@ -55,6 +55,7 @@ describe('what a node says of itself', () => {
       { engineProblem: 'no answer' },
       { Ready: 'False', EngineReachable: 'False', NetworkUnavailable: 'False' },
     ],
+    ['a host that goes down', { isEnding: true }, { Ready: 'False', EngineReachable: 'True' }],
     ['no network', { networkProblem: 'no range' }, { Ready: 'False', NetworkUnavailable: 'True' }],
     [
       'a full disk',

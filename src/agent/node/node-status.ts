@@ -7,11 +7,14 @@ import type { AgentOptions } from '../agent-options.ts';
 export interface NodeFacts {
   readonly nodeName: string;
   readonly addresses: readonly string[];
+  readonly externalIP?: string;
   readonly version: string;
   /** Undefined while the engine has never answered. */
   readonly engine?: RuntimeInfo;
   /** Why the engine cannot be used now. */
   readonly engineProblem?: string;
+  /** It is about to go down, with all that runs on it. */
+  readonly isEnding?: boolean;
   /** Why pods have no network now. */
   readonly networkProblem?: string;
   readonly disk: { readonly totalBytes: number; readonly freeBytes: number };
@@ -39,6 +42,7 @@ export function renderNodeStatus(
   return {
     addresses: [
       ...facts.addresses.map((address) => ({ type: 'InternalIP', address })),
+      ...(facts.externalIP === undefined ? [] : [{ type: 'ExternalIP', address: facts.externalIP }]),
       { type: 'Hostname', address: facts.nodeName },
     ],
     conditions: renderConditions(facts, previous, wallMs),
@@ -67,23 +71,31 @@ export function kubernetesArchitecture(machine: string): string {
   return { x86_64: 'amd64', x64: 'amd64', aarch64: 'arm64' }[machine] ?? machine;
 }
 
+/** What pods may use here: cpu, memory and their number. */
+export function allocatableOf(
+  engine: RuntimeInfo,
+  given: AgentOptions['capacity'],
+): { readonly cpu: string; readonly memory: string; readonly pods: string } {
+  const memoryBytes = given?.memoryBytes ?? engine.memoryBytes;
+  const reserved = given?.memoryBytes === undefined ? Math.min(maxReservedBytes, memoryBytes * reservedShare) : 0;
+  return {
+    cpu: formatCpuMillis(given?.cpuMillis ?? engine.cpus * 1000),
+    memory: kibibytes(memoryBytes - reserved),
+    pods: String(given?.pods ?? defaultMaxPods),
+  };
+}
+
 function renderAmounts(
   facts: NodeFacts,
   engine: RuntimeInfo,
   given: AgentOptions['capacity'],
 ): Pick<NodeStatus, 'capacity' | 'allocatable'> {
-  const memoryBytes = given?.memoryBytes ?? engine.memoryBytes;
-  const kibibytes = (bytes: number) => `${Math.floor(bytes / 1024)}Ki`;
-  const reserved = given?.memoryBytes === undefined ? Math.min(maxReservedBytes, memoryBytes * reservedShare) : 0;
-  const all = {
-    cpu: formatCpuMillis(given?.cpuMillis ?? engine.cpus * 1000),
-    pods: String(given?.pods ?? defaultMaxPods),
-    'ephemeral-storage': kibibytes(facts.disk.totalBytes),
-  };
-  return {
-    capacity: { ...all, memory: kibibytes(memoryBytes) },
-    allocatable: { ...all, memory: kibibytes(memoryBytes - reserved) },
-  };
+  const allocatable = { ...allocatableOf(engine, given), 'ephemeral-storage': kibibytes(facts.disk.totalBytes) };
+  return { capacity: { ...allocatable, memory: kibibytes(given?.memoryBytes ?? engine.memoryBytes) }, allocatable };
+}
+
+function kibibytes(bytes: number): string {
+  return `${Math.floor(bytes / 1024)}Ki`;
 }
 
 interface Finding {
@@ -98,7 +110,6 @@ function renderConditions(facts: NodeFacts, previous: readonly NodeCondition[], 
   const isEngineUp = facts.engine !== undefined && engineProblem === undefined;
   const isDiskShort = disk.totalBytes > 0 && disk.freeBytes < disk.totalBytes * diskPressureShare;
   const isMemoryShort = facts.memoryAvailableBytes < memoryPressureBytes;
-  const problem = engineProblem ?? networkProblem;
   const findings: Finding[] = [
     {
       type: 'EngineReachable',
@@ -124,16 +135,19 @@ function renderConditions(facts: NodeFacts, previous: readonly NodeCondition[], 
       reason: networkProblem === undefined ? 'PodNetworkUp' : 'PodNetworkDown',
       message: networkProblem ?? 'the pod network is up',
     },
-    {
-      type: 'Ready',
-      isTrue: isEngineUp && networkProblem === undefined,
-      reason: isEngineUp ? (networkProblem === undefined ? 'AgentReady' : 'PodNetworkDown') : 'EngineAway',
-      message: problem ?? (isEngineUp ? 'the agent is ready' : 'the engine has not answered yet'),
-    },
+    readiness(facts, isEngineUp),
   ];
   let conditions = previous.filter(({ type }) => findings.some((one) => one.type === type));
   for (const { type, isTrue, reason, message } of findings) {
     conditions = setCondition(conditions, { type, status: isTrue ? 'True' : 'False', reason, message }, wallMs);
   }
   return conditions.map((one) => ({ ...one, lastHeartbeatTime: formatTime(wallMs) }));
+}
+
+function readiness({ isEnding, engineProblem, networkProblem }: NodeFacts, isEngineUp: boolean): Finding {
+  const not = (reason: string, message: string) => ({ type: 'Ready', isTrue: false, reason, message });
+  if (isEnding) return not('HostGoingDown', 'the host is going down');
+  if (!isEngineUp) return not('EngineAway', engineProblem ?? networkProblem ?? 'the engine has not answered yet');
+  if (networkProblem !== undefined) return not('PodNetworkDown', networkProblem);
+  return { type: 'Ready', isTrue: true, reason: 'AgentReady', message: 'the agent is ready' };
 }

@@ -1,5 +1,5 @@
 import type { Node, Pod } from '../../resources/kinds.ts';
-import { isPodFinished, podRequests } from '../../resources/pod-facts.ts';
+import { isPodFinished, longRunning, podRequests } from '../../resources/pod-facts.ts';
 import { cpuMillisOf, memoryBytesOf } from '../../resources/quantity.ts';
 
 /** Why a pod is not run here: Kubernetes' words for reason and message. */
@@ -64,7 +64,7 @@ interface HostPort {
 }
 
 function hostPortsOf(pod: Pod): HostPort[] {
-  return pod.spec.containers.flatMap((container) =>
+  return longRunning(pod).flatMap((container) =>
     (container.ports ?? []).flatMap((port) => {
       const number = port.hostPort || (pod.spec.hostNetwork ? port.containerPort : 0);
       return number ? [{ port: number, protocol: port.protocol ?? 'TCP', address: port.hostIP ?? '' }] : [];

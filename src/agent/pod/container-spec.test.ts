@@ -13,6 +13,7 @@ const specOf = (
 ) =>
   renderContainerSpec({
     pod: podOf(container, { annotations: own }, spec),
+    name: 'web',
     grid: 'main',
     nodeName: 'h1',
     attempt: 2,
@@ -112,7 +113,7 @@ describe('container of a pod', () => {
   it("without an address is in the host's network and publishes nothing", () => {
     const pod = podOf({ ports: [{ containerPort: 80, hostPort: 80 }] }, {}, { hostNetwork: true });
     const spec = renderContainerSpec({
-      ...{ pod, grid: 'main', nodeName: 'h1', attempt: 0, crashes: 0, networkName: 'flotilla' },
+      ...{ pod, name: 'web', grid: 'main', nodeName: 'h1', attempt: 0, crashes: 0, networkName: 'flotilla' },
       ...{ variables: [], mounts: [], boundPorts: [] },
     });
     assert.deepEqual([spec.network, spec.ports], ['host', []]);

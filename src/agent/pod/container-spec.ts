@@ -2,6 +2,7 @@ import type { Container } from 'kubernetes-types/core/v1.js';
 import type { BoundPort, ContainerSpec, MountSpec } from '../../adapters/runtime/port.ts';
 import type { Pod } from '../../resources/kinds.ts';
 import { annotations, hostLabels } from '../../resources/names.ts';
+import { podContainer, podContainers } from '../../resources/pod-containers.ts';
 import { cpuMillisOf, memoryBytesOf } from '../../resources/quantity.ts';
 import { runAs } from '../../resources/rights.ts';
 import { expand } from './environment.ts';
@@ -10,6 +11,8 @@ const randomPort = /^\s*(\d+)(?:\/(TCP|UDP))?\s*$/;
 
 export interface ContainerSpecInput {
   readonly pod: Pod;
+  /** Of the container in the pod. */
+  readonly name: string;
   readonly grid: string;
   readonly nodeName: string;
   readonly attempt: number;
@@ -17,17 +20,22 @@ export interface ContainerSpecInput {
   readonly networkName: string;
   /** Absent in the host's network. */
   readonly address?: string;
+  /** Of the running container whose address and other namespaces it shares; absent: it has its own. */
+  readonly pauseId?: string;
   readonly variables: readonly { readonly name: string; readonly value: string }[];
   readonly mounts: readonly MountSpec[];
   /** Host ports that the attempt before this one had: a random one stays the same over a restart. */
   readonly boundPorts: readonly BoundPort[];
 }
 
-/** The one container of a pod as the engine gets it. */
+/** What does not depend on which of the pod's containers it is. */
+export type ContainerSpecInputOfPod = Omit<ContainerSpecInput, 'variables' | 'mounts' | 'pauseId'>;
+
+/** A container of a pod as the engine gets it. */
 export function renderContainerSpec(input: ContainerSpecInput): ContainerSpec {
-  const { pod, attempt, address } = input;
-  const container = pod.spec.containers[0];
-  if (!container) throw new Error(`pod ${pod.metadata.name} has no container`);
+  const { pod, name, attempt, pauseId } = input;
+  const container = podContainer(pod, name)?.container;
+  if (!container) throw new Error(`pod ${pod.metadata.name} has no container "${name}"`);
   const values = new Map(input.variables.map(({ name, value }) => [name, value]));
   const expandAll = (words: readonly string[] | undefined) => words?.map((word) => expand(word, values));
   // An empty list is the same as none, as Kubernetes has it: the engine would take it as "no entrypoint at all".
@@ -41,13 +49,14 @@ export function renderContainerSpec(input: ContainerSpecInput): ContainerSpec {
   const cpuRequestMillis = cpuMillisOf(requests?.cpu ?? limits?.cpu);
   const memoryLimitBytes = memoryBytesOf(limits?.memory);
   return {
-    name: containerName(pod, container.name, attempt),
+    ...(pauseId === undefined ? renderSandbox(input) : renderShared(pod, pauseId)),
+    name: containerName(pod, name, attempt),
     image: container.image ?? '',
-    labels: containerLabels(input, container.name),
+    labels: {
+      ...containerLabels(input, container.image ?? ''),
+      ...(pauseId === undefined ? {} : { [hostLabels.pause]: pauseId }),
+    },
     environment: input.variables,
-    network: address === undefined ? 'host' : { name: input.networkName, address },
-    hostname: pod.spec.hostname ?? pod.metadata.name.slice(0, 63),
-    ports: address === undefined ? [] : portsOf(pod, input.boundPorts),
     mounts: input.mounts,
     tty: container.tty ?? false,
     openStdin: container.stdin ?? false,
@@ -56,14 +65,8 @@ export function renderContainerSpec(input: ContainerSpecInput): ContainerSpec {
     privileged: context?.privileged ?? false,
     addCapabilities: context?.capabilities?.add ?? [],
     dropCapabilities: context?.capabilities?.drop ?? [],
-    extraHosts: (pod.spec.hostAliases ?? []).flatMap(({ ip, hostnames }) =>
-      (hostnames ?? []).map((hostname) => `${hostname}:${ip}`),
-    ),
     noNewPrivileges: context?.allowPrivilegeEscalation === false,
     supplementalGroups: pod.spec.securityContext?.supplementalGroups ?? [],
-    sysctls: Object.fromEntries(
-      (pod.spec.securityContext?.sysctls ?? []).map(({ name, value }) => [name, value] as const),
-    ),
     hostPid: pod.spec.hostPID ?? false,
     hostIpc: pod.spec.hostIPC ?? false,
     ...(entrypoint ? { entrypoint } : {}),
@@ -76,13 +79,39 @@ export function renderContainerSpec(input: ContainerSpecInput): ContainerSpec {
   };
 }
 
+type Sandbox = Pick<ContainerSpec, 'network' | 'hostname' | 'ports' | 'extraHosts' | 'sysctls'>;
+
+/** What belongs to all containers of a pod: the only one has it, or the pause container. */
+export function renderSandbox({ pod, networkName, address, boundPorts }: ContainerSpecInputOfPod): Sandbox {
+  return {
+    network: address === undefined ? 'host' : { name: networkName, address },
+    hostname: pod.spec.hostname ?? pod.metadata.name.slice(0, 63),
+    ports: address === undefined ? [] : portsOf(pod, boundPorts),
+    extraHosts: (pod.spec.hostAliases ?? []).flatMap(({ ip, hostnames }) =>
+      (hostnames ?? []).map((hostname) => `${hostname}:${ip}`),
+    ),
+    sysctls: Object.fromEntries(
+      (pod.spec.securityContext?.sysctls ?? []).map(({ name, value }) => [name, value] as const),
+    ),
+  };
+}
+
+function renderShared({ spec }: Pod, pauseId: string) {
+  return {
+    network: spec.hostNetwork === true ? ('host' as const) : { container: pauseId },
+    ports: [],
+    ...(spec.hostIPC === true ? {} : { ipcOf: pauseId }),
+    ...(spec.shareProcessNamespace === true ? { pidOf: pauseId } : {}),
+  };
+}
+
 /** Never longer than the engine's 255 characters: both names are cut, uid and attempt keep it unique. */
 export function containerName(pod: Pod, container: string, attempt: number): string {
   const { namespace = 'default', name, uid = '' } = pod.metadata;
   return `fl_${namespace}_${name.slice(0, 120)}_${container}_${uid.slice(0, 8)}_${attempt}`;
 }
 
-function containerLabels(input: ContainerSpecInput, container: string): Record<string, string> {
+export function containerLabels(input: ContainerSpecInputOfPod, image: string): Record<string, string> {
   const { metadata } = input.pod;
   return {
     [hostLabels.managed]: 'true',
@@ -91,10 +120,10 @@ function containerLabels(input: ContainerSpecInput, container: string): Record<s
     [hostLabels.podNamespace]: metadata.namespace ?? 'default',
     [hostLabels.podName]: metadata.name,
     [hostLabels.podUid]: metadata.uid ?? '',
-    [hostLabels.container]: container,
+    [hostLabels.container]: input.name,
     [hostLabels.attempt]: String(input.attempt),
     [hostLabels.crashes]: String(input.crashes),
-    [hostLabels.image]: input.pod.spec.containers.find(({ name }) => name === container)?.image ?? '',
+    [hostLabels.image]: image,
   };
 }
 
@@ -106,7 +135,8 @@ function userOf(pod: Pod, container: Container): string | undefined {
 
 /** Container ports that are published: those with a host port, and those that want a free one. */
 function portsOf(pod: Pod, boundPorts: readonly BoundPort[]): ContainerSpec['ports'] {
-  const fixed = (pod.spec.containers[0]?.ports ?? [])
+  const fixed = podContainers(pod)
+    .flatMap(({ role, container }) => (role === 'init' ? [] : (container.ports ?? [])))
     .filter((port) => port.hostPort !== undefined && port.hostPort > 0)
     .map((port) => ({
       containerPort: port.containerPort,

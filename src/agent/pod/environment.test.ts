@@ -24,7 +24,9 @@ const references: PodReferences = {
 };
 const facts = { podAddresses: ['10.80.0.2'], hostAddresses: ['192.0.2.1'] };
 const variablesOf = (container: Partial<Container>) => {
-  const { variables, problems } = renderEnvironment(podOf(container, { labels: { app: 'web' } }), references, facts);
+  const pod = podOf(container, { labels: { app: 'web' } });
+  const [only = { name: '' }] = pod.spec.containers;
+  const { variables, problems } = renderEnvironment(pod, only, references, facts);
   return { values: Object.fromEntries(variables.map(({ name, value }) => [name, value])), problems };
 };
 
@@ -89,7 +91,8 @@ describe('volumes', () => {
   const directories = { disk: '/data/pods/u', memory: '/data/memory/u' };
   const planOf = (volume: object, mount: object = {}) =>
     planVolumes(
-      podOf({ volumeMounts: [{ name: 'v', mountPath: '/v', ...mount }] }, {}, { volumes: [{ name: 'v', ...volume }] }),
+      podOf({}, {}, { volumes: [{ name: 'v', ...volume }] }),
+      [{ volumeMounts: [{ name: 'v', mountPath: '/v', ...mount }] }],
       'main',
       directories,
       references,
@@ -135,7 +138,7 @@ describe('volumes', () => {
       { labels: { b: 'two', a: 'o"ne' } },
       { volumes },
     );
-    const [plan] = planVolumes(pod, 'main', { disk: '/d', memory: '/m' }, references).volumes;
+    const [plan] = planVolumes(pod, pod.spec.containers, 'main', { disk: '/d', memory: '/m' }, references).volumes;
     assert.equal(plan?.type === 'files' && plan.files[0]?.data.toString(), 'a="o\\"ne"\nb="two"');
   });
   it('a missing source is a problem, unless it may be missing', () => {

@@ -1,4 +1,4 @@
-import type { EnvVarSource } from 'kubernetes-types/core/v1.js';
+import type { Container, EnvVarSource } from 'kubernetes-types/core/v1.js';
 import type { ConfigMap, Pod, Secret } from '../../resources/kinds.ts';
 import { type WantedToken, wantedTokensOf } from './pod-tokens.ts';
 
@@ -16,6 +16,8 @@ export interface PodFacts {
   readonly hostAddresses: readonly string[];
   /** `https://host:port` of the server in use. */
   readonly apiServer?: string;
+  /** Of services and of where the pod is; those of the container count more. */
+  readonly variables?: readonly (readonly [name: string, value: string])[];
 }
 
 export interface Environment {
@@ -28,11 +30,15 @@ export interface Environment {
 const variableName = /^[!-<>-~]+$/;
 
 /** A container's variables, as Kubernetes makes them: `envFrom` first, `env` over it, `$(NAME)` of what came before. */
-export function renderEnvironment(pod: Pod, references: PodReferences, facts: PodFacts): Environment {
-  const container = pod.spec.containers[0];
-  const values = new Map<string, string>(apiVariables(pod, facts));
+export function renderEnvironment(
+  pod: Pod,
+  container: Container,
+  references: PodReferences,
+  facts: PodFacts,
+): Environment {
+  const values = new Map<string, string>([...(facts.variables ?? []), ...apiVariables(pod, facts)]);
   const problems: string[] = [];
-  for (const source of container?.envFrom ?? []) {
+  for (const source of container.envFrom ?? []) {
     const reference = source.configMapRef ?? source.secretRef;
     if (!reference?.name) continue;
     const entries = source.configMapRef
@@ -47,7 +53,7 @@ export function renderEnvironment(pod: Pod, references: PodReferences, facts: Po
       problems.push(`${source.configMapRef ? 'configmap' : 'secret'} "${reference.name}" not found`);
     }
   }
-  for (const { name, value, valueFrom } of container?.env ?? []) {
+  for (const { name, value, valueFrom } of container.env ?? []) {
     if (!valueFrom) values.set(name, expand(value ?? '', values));
     else {
       const found = sourceValue(valueFrom, pod, references, facts);

@@ -2,22 +2,38 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { ContainerObservation } from '../../adapters/runtime/port.ts';
+import type { Pod } from '../../resources/kinds.ts';
 import { hostLabels } from '../../resources/names.ts';
-import { crashDelayMs, isAlive, type PodLocal, planPod } from './plan.ts';
+import { crashDelayMs, isAlive } from './container-facts.ts';
+import { planPod } from './plan.ts';
+import type { MemberLocal, PodLocal } from './pod-local.ts';
 import type { PodStep } from './step.ts';
 import { containerOf, podOf } from './test-objects.ts';
 
-const idle: PodLocal = {
+/** The pod's, and those of its only container. */
+type Local = PodLocal & MemberLocal;
+
+const idle: Local = {
   admission: 'admitted',
-  image: 'present',
   isNetworkReady: true,
   hasAddress: true,
   hasResources: true,
+  members: new Map(),
+  image: 'present',
   crashes: 0,
-  endedAtMs: new Map(),
   lastAttempt: -1,
+  endedAtMs: new Map(),
+  endedWithHost: new Set(),
+  stopping: new Map(),
+  unhealthy: new Map(),
+  hooksPending: new Set(),
+  started: new Set(),
   graceSeconds: 30,
+  mayStop: true,
+  mayStepAside: new Map(),
 };
+const planOf = (pod: Pod | undefined, observed: ContainerObservation[], local: Local, nowMs: number) =>
+  planPod(pod, observed, { ...local, members: new Map([['web', local]]) }, nowMs);
 const words = (steps: readonly PodStep[]) =>
   steps.map((step) => {
     if (step.type === 'wait') return `wait ${step.why}${step.untilMs === undefined ? '' : ` ${step.untilMs}`}`;
@@ -42,7 +58,7 @@ const table: [
   title: string,
   pod: ReturnType<typeof podOf> | undefined,
   observed: ContainerObservation[],
-  local: Partial<PodLocal>,
+  local: Partial<Local>,
   steps: string[],
 ][] = [
   [
@@ -66,6 +82,27 @@ const table: [
     { image: 'unknown', lastAttempt: 0 },
     ['image IfNotPresent', 'prepare', 'create 1 crashes 1', 'start 1'],
   ],
+  [
+    'another image: the container serves until nobody is sent to it …',
+    podOf({}),
+    [outdated('running')],
+    { mayStepAside: new Map([['c0', { untilMs: 900 }]]) },
+    ['wait withdrawal 900'],
+  ],
+  [
+    '… so does one that failed its liveness probe …',
+    podOf({}),
+    [running(0)],
+    { unhealthy: new Map([['c0', {}]]), mayStepAside: new Map([['c0', { untilMs: 900 }]]) },
+    ['wait withdrawal 900'],
+  ],
+  [
+    '… but for one that stops already',
+    podOf({}),
+    [outdated('running')],
+    { stopping: new Map([['c0', { deadlineMs: 9_000 }]]), mayStepAside: new Map([['c0', { untilMs: 900 }]]) },
+    ['wait stopping'],
+  ],
   ['another image: the container is stopped …', podOf({}), [outdated('running')], {}, ['stop c0 30 outdated']],
   [
     '… and the next one starts at once, whatever the restart policy',
@@ -80,6 +117,31 @@ const table: [
     [outdated('exited', { exitCode: 0 })],
     { lastAttempt: 0 },
     [],
+  ],
+  [
+    'its host goes down: it serves until nobody is sent to it …',
+    podOf({}),
+    [running(0)],
+    { hostEndsAtMs: 60_500, mayStepAside: new Map([['c0', { untilMs: 900 }]]) },
+    ['wait withdrawal 900'],
+  ],
+  [
+    '… but its grace period is not shortened for that …',
+    podOf({}),
+    [running(0)],
+    { hostEndsAtMs: 30_600, mayStepAside: new Map([['c0', { untilMs: 12_000 }]]) },
+    ['wait withdrawal 600'],
+  ],
+  ['… then it stops …', podOf({}), [running(0)], { hostEndsAtMs: 60_500 }, ['stop c0 30 host']],
+  ['… within the time that is left', podOf({}), [running(0)], { hostEndsAtMs: 4_500 }, ['stop c0 4 host']],
+  ['… and nothing starts or is removed', podOf({}), [exited(0)], { hostEndsAtMs: 60_500, lastAttempt: 0 }, []],
+  ['a host that goes down begins nothing', podOf({}), [], { hostEndsAtMs: 60_500 }, []],
+  [
+    'what is deleted meanwhile goes as ever',
+    deleted,
+    [exited(0)],
+    { hostEndsAtMs: 60_500, lastAttempt: 0 },
+    ['remove c0', 'release', 'delete-object'],
   ],
   ['while the image is pulled', podOf({}), [], { image: 'pulling' }, ['wait image']],
   ['without a network', podOf({}), [], { isNetworkReady: false, hasAddress: false }, ['wait network']],
@@ -126,7 +188,7 @@ const table: [
     'ended with its host: no crash, whatever was before',
     podOf({}),
     [exited(7, 255)],
-    { lastAttempt: 7, crashes: 3, endedAtMs: new Map([['c7', 400]]), endedWithHostId: 'c7' },
+    { lastAttempt: 7, crashes: 3, endedAtMs: new Map([['c7', 400]]), endedWithHost: new Set(['c7']) },
     ['prepare', 'create 8 crashes 3', 'start 8'],
   ],
   [
@@ -159,7 +221,7 @@ const table: [
     'unhealthy',
     podOf({}),
     [running(0)],
-    { lastAttempt: 0, unhealthy: { containerId: 'c0' } },
+    { lastAttempt: 0, unhealthy: new Map([['c0', {}]]) },
     ['stop c0 30 unhealthy'],
   ],
   ['deleted while it runs', deleted, [running(0)], { lastAttempt: 0 }, ['stop c0 5 deleted']],
@@ -167,14 +229,14 @@ const table: [
     'deleted, its stop under way',
     deleted,
     [running(0)],
-    { lastAttempt: 0, stopping: { containerId: 'c0', deadlineMs: 5_500 } },
+    { lastAttempt: 0, stopping: new Map([['c0', { deadlineMs: 5_500 }]]) },
     ['wait stopping'],
   ],
   [
     'deleted again with a shorter grace',
     deleted,
     [running(0)],
-    { lastAttempt: 0, stopping: { containerId: 'c0', deadlineMs: 30_500 } },
+    { lastAttempt: 0, stopping: new Map([['c0', { deadlineMs: 30_500 }]]) },
     ['stop c0 5 deleted'],
   ],
   [
@@ -183,6 +245,20 @@ const table: [
     [exited(1), exited(0)],
     { lastAttempt: 1 },
     ['remove c1', 'remove c0', 'release', 'delete-object'],
+  ],
+  [
+    'deleted, and somebody may still be sent to it',
+    deleted,
+    [running(0)],
+    { mayStop: { untilMs: 900 } },
+    ['wait withdrawal 900'],
+  ],
+  [
+    '… which nobody waits for once it has ended',
+    deleted,
+    [exited(0)],
+    { mayStop: { untilMs: 900 } },
+    ['remove c0', 'release', 'delete-object'],
   ],
   ['deleted before anything was made', deleted, [], { hasResources: false }, ['delete-object']],
   ['not wanted here', undefined, [running(0)], { lastAttempt: 0, graceSeconds: 7 }, ['stop c0 7 not-wanted']],
@@ -193,7 +269,7 @@ const table: [
 
 describe('plan of a pod', () => {
   for (const [title, pod, observed, local, steps] of table) {
-    it(title, () => assert.deepEqual(words(planPod(pod, observed, { ...idle, ...local }, 500)), steps));
+    it(title, () => assert.deepEqual(words(planOf(pod, observed, { ...idle, ...local }, 500)), steps));
   }
 
   it('waits longer after each crash, never beyond five minutes', () => {
@@ -204,22 +280,21 @@ describe('plan of a pod', () => {
 /** A host in a few lines: what a step does when all goes well. */
 class Model {
   containers: ContainerObservation[];
-  local: PodLocal;
+  local: Local;
   isObjectThere = true;
   nowMs = 0;
 
-  constructor(containers: ContainerObservation[], local: PodLocal) {
+  constructor(containers: ContainerObservation[], local: Local) {
     this.containers = containers;
     this.local = local;
   }
 
   #withoutHook(): void {
-    const { hookPendingId: _done, ...rest } = this.local;
-    this.local = rest;
+    this.local = { ...this.local, hooksPending: new Set() };
   }
 
   do(step: PodStep): void {
-    const set = (change: Partial<PodLocal>) => {
+    const set = (change: Partial<Local>) => {
       this.local = { ...this.local, ...change };
     };
     switch (step.type) {
@@ -281,7 +356,7 @@ const hosts = fc.record({
   exitCode: fc.constantFrom(0, 1, 137),
   policy: fc.constantFrom('Always', 'OnFailure', 'Never'),
   fate: fc.constantFrom('wanted', 'deleted', 'gone'),
-  image: fc.constantFrom('unknown', 'present', 'pulling') as fc.Arbitrary<PodLocal['image']>,
+  image: fc.constantFrom('unknown', 'present', 'pulling') as fc.Arbitrary<MemberLocal['image']>,
   admission: fc.constantFrom('unknown', 'admitted') as fc.Arbitrary<PodLocal['admission']>,
   isNetworkReady: fc.boolean(),
   crashes: fc.nat(20),
@@ -307,12 +382,12 @@ describe('plan of a pod, whatever the host looks like', () => {
           crashes: host.crashes,
           problem: { retryAtMs: host.retryAtMs },
           lastAttempt: host.states.length - 1,
-          ...(host.isHookPending ? { hookPendingId: `c${host.states.length - 1}` } : {}),
+          ...(host.isHookPending ? { hooksPending: new Set([`c${host.states.length - 1}`]) } : {}),
         });
         for (let round = 0; ; round++) {
           assert.ok(round < 40, 'it does not come to rest');
           const desired = host.fate === 'gone' || !model.isObjectThere ? undefined : pod;
-          const steps = planPod(desired, model.containers, model.local, model.nowMs);
+          const steps = planOf(desired, model.containers, model.local, model.nowMs);
           if (steps.length === 0) break;
           for (const step of steps) {
             if (step.type === 'start') {
@@ -326,7 +401,7 @@ describe('plan of a pod, whatever the host looks like', () => {
         const alive = model.containers.filter(isAlive);
         assert.ok(alive.length <= 1);
         assert.ok(!alive.some((one) => one.state === 'paused'));
-        if (host.fate === 'wanted') assert.notEqual(model.local.hookPendingId, alive[0]?.id ?? 'none');
+        if (host.fate === 'wanted') assert.ok(!model.local.hooksPending.has(alive[0]?.id ?? 'none'));
         if (host.fate !== 'wanted') assert.deepEqual(model.containers, []);
         else if (host.policy === 'Always') assert.equal(alive.length, 1);
         if (host.fate === 'wanted')

@@ -1,13 +1,16 @@
 import type { Probe } from 'kubernetes-types/core/v1.js';
-import { isAlive } from './plan.ts';
-import type { PodRecord } from './pod-record.ts';
+import type { ContainerObservation } from '../../adapters/runtime/port.ts';
+import type { Pod } from '../../resources/kinds.ts';
+import { type PodContainer, podContainers } from '../../resources/pod-containers.ts';
+import { isAlive } from './container-facts.ts';
+import { type PodRecord, toldStatus } from './pod-record.ts';
 import type { PodServices } from './pod-services.ts';
 import { adoptProbeState, countProbe, nextProbeMs, type ProbeKind, startProbeState } from './probe-state.ts';
 import { type ProbeResult, runProbe } from './prober.ts';
 
 /** Probes of all running containers; results go into the records. */
 export interface PodProbes {
-  /** Begins probing a container that runs, ends it for one that does not. */
+  /** Begins probing containers that run, ends it for those that do not. */
   track(record: PodRecord): void;
   forget(uid: string): void;
   stop(): void;
@@ -15,16 +18,20 @@ export interface PodProbes {
 
 export interface PodProbesOptions {
   readonly services: PodServices;
-  /** Readiness changed, or the startup probe has succeeded. */
+  /** Readiness changed, or a startup probe has succeeded. */
   readonly onReadiness: (record: PodRecord) => void;
-  /** The container must be started anew. */
+  /** A container must be started anew. */
   readonly onDead: (record: PodRecord) => void;
   /** For tests. */
   readonly run?: typeof runProbe;
 }
 
+/** The probing of one running container. */
 interface Tracked {
   readonly containerId: string;
+  readonly container: PodContainer['container'];
+  /** Wall clock. */
+  readonly startedMs: number;
   readonly cancels: Set<() => void>;
 }
 
@@ -33,12 +40,14 @@ const wordOf = { startup: 'Startup', liveness: 'Liveness', readiness: 'Readiness
 export function createPodProbes(options: PodProbesOptions): PodProbes {
   const { services, run = runProbe } = options;
   const { clock } = services;
-  const tracked = new Map<string, Tracked>();
+  /** By pod, then by container id. */
+  const tracked = new Map<string, Map<string, Tracked>>();
+  let isStopped = false;
 
-  const forget = (uid: string) => {
-    for (const cancel of tracked.get(uid)?.cancels ?? []) cancel();
-    tracked.delete(uid);
+  const end = ({ cancels }: Tracked) => {
+    for (const cancel of cancels) cancel();
   };
+  const isTracked = (record: PodRecord, mine: Tracked) => tracked.get(record.uid)?.get(mine.containerId) === mine;
 
   const schedule = (record: PodRecord, mine: Tracked, kind: ProbeKind, probe: Probe, afterMs: number): void => {
     const cancel = clock.after(afterMs, () => {
@@ -49,23 +58,22 @@ export function createPodProbes(options: PodProbesOptions): PodProbes {
   };
 
   const probeOnce = async (record: PodRecord, mine: Tracked, kind: ProbeKind, probe: Probe): Promise<void> => {
-    const { pod } = record;
+    const { container, containerId } = mine;
     const address = record.address ?? services.hostAddresses()[0] ?? '127.0.0.1';
-    if (!pod) return;
-    const result = await run(probe, { pod, containerId: mine.containerId, address }, services.runtime);
-    if (tracked.get(record.uid) !== mine || record.probe?.containerId !== mine.containerId) return;
-    const before = record.probe;
+    const result = await run(probe, { container, containerId, address }, services.runtime);
+    const before = record.probes.get(containerId);
+    if (!isTracked(record, mine) || !before) return;
     if (result.isUnknown) return schedule(record, mine, kind, probe, nextProbeMs(before, kind, probe));
     const after = countProbe(before, kind, probe, result.isSuccess);
-    record.probe = after;
+    record.probes.set(containerId, after);
     if (!result.isSuccess) tell(record, kind, result);
     if (after.isReady !== before.isReady || after.isStarted !== before.isStarted) options.onReadiness(record);
     if (after.isDead) {
-      record.unhealthy = { containerId: mine.containerId, ...graceOf(probe) };
+      record.unhealthy.set(containerId, graceOf(probe));
       options.onDead(record);
       if (kind !== 'readiness') return;
     }
-    if (kind === 'startup' && after.isStarted) return begin(record, mine, () => 0);
+    if (kind === 'startup' && after.isStarted) return begin(record, mine);
     schedule(record, mine, kind, probe, nextProbeMs(after, kind, probe));
   };
 
@@ -75,39 +83,57 @@ export function createPodProbes(options: PodProbesOptions): PodProbes {
   };
 
   /** The startup probe alone, or, once it has succeeded, the other two. */
-  const begin = (record: PodRecord, mine: Tracked, delayOf: (probe: Probe) => number): void => {
-    const probes = record.pod?.spec.containers[0];
-    const kinds = record.probe?.isStarted ? (['readiness', 'liveness'] as const) : (['startup'] as const);
+  const begin = (record: PodRecord, mine: Tracked): void => {
+    const isStarted = record.probes.get(mine.containerId)?.isStarted;
+    const kinds = isStarted ? (['readiness', 'liveness'] as const) : (['startup'] as const);
     for (const kind of kinds) {
-      const probe = probes?.[`${kind}Probe`];
-      if (probe) schedule(record, mine, kind, probe, delayOf(probe));
+      const probe = mine.container[`${kind}Probe`];
+      if (probe) schedule(record, mine, kind, probe, delayOf(probe, mine));
     }
+  };
+
+  /** Counted from the start of the container, as in Kubernetes, also after its startup probe. */
+  const delayOf = ({ initialDelaySeconds = 0 }: Probe, { startedMs }: Tracked): number =>
+    Math.max(0, initialDelaySeconds * 1_000 - Math.max(0, clock.wallMs() - startedMs));
+
+  const trackOne = (record: PodRecord, pod: Pod, mine: Tracked, observed: ContainerObservation): void => {
+    const { container, containerId } = mine;
+    const has = { readiness: container.readinessProbe !== undefined, startup: container.startupProbe !== undefined };
+    const told = toldStatus(pod, observed);
+    const state =
+      told?.started === true ? adoptProbeState(containerId, has, told.ready) : startProbeState(containerId, has);
+    record.probes.set(containerId, state);
+    begin(record, mine);
+  };
+
+  const forget = (uid: string) => {
+    for (const mine of tracked.get(uid)?.values() ?? []) end(mine);
+    tracked.delete(uid);
   };
 
   return {
     track(record) {
-      const container = record.newest;
-      if (!container || !isAlive(container) || !record.pod || record.isHookPending(container.id)) {
-        forget(record.uid);
-        return;
+      const { pod, uid } = record;
+      if (isStopped) return; // what was found out stays as it was told
+      if (!pod) return forget(uid);
+      const before = tracked.get(uid) ?? new Map<string, Tracked>();
+      const now = new Map<string, Tracked>();
+      tracked.set(uid, now);
+      for (const { container } of podContainers(pod)) {
+        const observed = record.newest(container.name);
+        if (!observed || !isAlive(observed) || record.isHookPending(observed.id)) continue;
+        const known = before.get(observed.id);
+        const startedMs = Date.parse(observed.startedAt ?? observed.createdAt);
+        const mine = known ?? { containerId: observed.id, container, startedMs, cancels: new Set() };
+        now.set(observed.id, mine);
+        if (!known) trackOne(record, pod, mine, observed);
       }
-      if (tracked.get(record.uid)?.containerId === container.id) return;
-      forget(record.uid);
-      const { readinessProbe, startupProbe } = record.pod.spec.containers[0] ?? {};
-      const has = { readiness: readinessProbe !== undefined, startup: startupProbe !== undefined };
-      const told = record.pod.status?.containerStatuses?.[0];
-      const before = told?.containerID === `docker://${container.id}` ? told : undefined;
-      record.probe =
-        before?.started === true
-          ? adoptProbeState(container.id, has, before.ready)
-          : startProbeState(container.id, has);
-      const mine: Tracked = { containerId: container.id, cancels: new Set() };
-      tracked.set(record.uid, mine);
-      const ranMs = clock.wallMs() - Date.parse(container.startedAt ?? container.createdAt);
-      begin(record, mine, (probe) => Math.max(0, (probe.initialDelaySeconds ?? 0) * 1_000 - Math.max(0, ranMs)));
+      for (const [id, mine] of before) if (!now.has(id)) end(mine);
+      if (now.size === 0) tracked.delete(uid);
     },
     forget,
     stop() {
+      isStopped = true;
       for (const uid of [...tracked.keys()]) forget(uid);
     },
   };

@@ -9,26 +9,27 @@ describe('what an agent knows of a pod after its own restart', () => {
     const record = new PodRecord('u');
     const container = containerOf(9, 'running');
     record.observe({ ...container, labels: { ...container.labels, [hostLabels.crashes]: '2' } }, 0);
-    assert.deepEqual([record.lastAttempt, record.crashes], [9, 2]);
+    const { lastAttempt, crashes } = record.member('web');
+    assert.deepEqual([lastAttempt, crashes], [9, 2]);
   });
 
   it('a container that the engine lost while both were off ended with its host', () => {
     const record = new PodRecord('u');
     const container = containerOf(0, 'exited', { exitCode: 255 });
     record.observe(container, 0);
-    assert.equal(record.local(true).endedWithHostId, container.id);
+    assert.ok(record.local(true).endedWithHost.has(container.id));
   });
 
   it('one that was seen running and ends with the same code has crashed', () => {
     const record = new PodRecord('u');
     record.observe(containerOf(0, 'running'), 0);
     record.observe(containerOf(0, 'exited', { exitCode: 255 }), 1);
-    assert.equal(record.local(true).endedWithHostId, undefined);
+    assert.equal(record.local(true).endedWithHost.size, 0);
   });
 
   it('so has one that was found ended with another code', () => {
     const record = new PodRecord('u');
     record.observe(containerOf(0, 'exited', { exitCode: 1 }), 0);
-    assert.equal(record.local(true).endedWithHostId, undefined);
+    assert.equal(record.local(true).endedWithHost.size, 0);
   });
 });

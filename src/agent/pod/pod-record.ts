@@ -1,32 +1,17 @@
-import type { BoundPort, ContainerObservation, MountSpec } from '../../adapters/runtime/port.ts';
+import type { ContainerStatus } from 'kubernetes-types/core/v1.js';
+import type { BoundPort, ContainerObservation } from '../../adapters/runtime/port.ts';
 import type { Pod } from '../../resources/kinds.ts';
 import { annotations, hostLabels } from '../../resources/names.ts';
+import { podContainer, podContainers } from '../../resources/pod-containers.ts';
 import type { Refusal } from './admission.ts';
-import type { Environment } from './environment.ts';
-import { attemptOf, graceSecondsOf, hasEnded, isAlive, type PodLocal } from './plan.ts';
+import { parseBoundPorts } from './bound-ports.ts';
+import { attemptOf, graceSecondsOf, hasEnded, isAlive, isOutdated, nameOf, newestFirst } from './container-facts.ts';
+import { MemberRecord } from './member-record.ts';
+import type { PodLocal } from './pod-local.ts';
+import type { PodServices } from './pod-services.ts';
 import type { ProbeState } from './probe-state.ts';
+import type { MayStop } from './withdrawal.ts';
 
-export interface Failure {
-  /** A waiting reason of Kubernetes. */
-  readonly reason: string;
-  /** The reason from the second time on. */
-  readonly repeatedReason?: string;
-  readonly message: string;
-  /** A registry, say, which is spared. */
-  readonly isRemote?: boolean;
-}
-
-export interface Problem {
-  /** The first reason: failures of one kind are counted together. */
-  readonly kind: string;
-  readonly reason: string;
-  readonly message: string;
-  readonly failures: number;
-  readonly retryAtMs: number;
-}
-
-const maxRemoteDelayMs = 300_000;
-const maxLocalDelayMs = 10_000;
 /** Of a pod in a crash loop there are few containers at a time, and many gone ones. */
 const maxRemembered = 32;
 
@@ -43,35 +28,34 @@ export class PodRecord {
   pod: Pod | undefined;
   /** It is assigned to this node now. */
   isDesired = false;
+  /** When its host goes down, monotonic: what runs leaves routing and stops, and nothing starts. */
+  hostEndsAtMs: number | undefined;
   readonly containers = new Map<string, ContainerObservation>();
   admission: PodLocal['admission'] = 'unknown';
   refusal: Refusal | undefined;
-  image: PodLocal['image'] = 'unknown';
-  /** The pod asked for another one before. */
-  isNewImage = false;
-  /** Ends the pull that runs for this pod. */
-  pull: AbortController | undefined;
-  pullProgress: string | undefined;
   address: string | undefined;
   hasFiles = false;
-  problem: Problem | undefined;
   /** Why the last plan broke off half-way: a full disk, an engine that is away. */
   trouble: string | undefined;
-  crashes = 0;
-  lastAttempt = -1;
-  readonly endedAtMs = new Map<string, number>();
-  endedWithHostId: string | undefined;
-  stopping: { readonly containerId: string; readonly deadlineMs: number } | undefined;
-  unhealthy: { readonly containerId: string; readonly graceSeconds?: number } | undefined;
-  /** The postStart handler of the newest container that started. */
-  hook: { readonly containerId: string; readonly state: 'pending' | 'running' | 'done' } | undefined;
-  probe: ProbeState | undefined;
-  /** From the `prepare` step to the `create` step. */
-  prepared: { readonly environment: Environment; readonly mounts: readonly MountSpec[] } | undefined;
   boundPorts: readonly BoundPort[] = [];
-  /** Last words of containers that ended, by container id. */
+  /** Since when it is ready, monotonic, until all nodes have followed. */
+  unroutedSinceMs: number | undefined;
+  #wasReady = false;
+  /** When the stop began that ends the pod. */
+  endingSinceMs: number | undefined;
+  /** By container id, as all below. */
+  readonly stopping = new Map<string, { readonly deadlineMs: number }>();
+  readonly unhealthy = new Map<string, { readonly graceSeconds?: number }>();
+  /** The postStart handlers of containers that started. */
+  readonly hooks = new Map<string, 'pending' | 'running' | 'done'>();
+  readonly probes = new Map<string, ProbeState>();
+  /** Last words of containers that ended. */
   readonly messages = new Map<string, string>();
-
+  /** Since when containers that are to be started anew are out of routing, or on their way. */
+  readonly #asideMs = new Map<string, number>();
+  readonly #endedAtMs = new Map<string, number>();
+  readonly #endedWithHost = new Set<string>();
+  readonly #members = new Map<string, MemberRecord>();
   /** When the engine was asked for what is known of a container; Infinity: it is gone for good, ids never come back. */
   readonly #askedAtMs = new Map<string, number>();
 
@@ -79,26 +63,48 @@ export class PodRecord {
     this.uid = uid;
   }
 
-  /** The object as it is now. Another image is got at once, whatever became of the one before. */
+  /** What is known of the container of this name. */
+  member(name: string): MemberRecord {
+    let member = this.#members.get(name);
+    if (!member) {
+      member = new MemberRecord();
+      this.#members.set(name, member);
+    }
+    return member;
+  }
+
+  members(): Iterable<MemberRecord> {
+    return this.#members.values();
+  }
+
+  /** The object as it is now. */
   take(pod: Pod): void {
-    const before = this.pod?.spec.containers[0]?.image;
+    const before = this.pod;
     this.pod = pod;
-    if (before === undefined || before === pod.spec.containers[0]?.image) return;
-    this.pull?.abort();
-    this.pull = undefined;
-    this.image = 'unknown';
-    this.isNewImage = true;
-    this.problem = undefined;
+    if (!before) return;
+    for (const { container } of podContainers(pod)) {
+      const known = podContainer(before, container.name);
+      if (known && known.container.image !== container.image) this.member(container.name).wantNewImage();
+    }
+  }
+
+  /** What is about to be told. */
+  noteReady(isReady: boolean, nowMs: number): void {
+    if (isReady === this.#wasReady) return;
+    this.#wasReady = isReady;
+    this.unroutedSinceMs = isReady ? nowMs : undefined;
   }
 
   /** What the API says of the past: needed where the engine no longer has a container that ran before the agent started. */
   recall(pod: Pod): void {
     if (this.boundPorts.length === 0)
       this.boundPorts = parseBoundPorts(pod.metadata.annotations?.[annotations.boundHostPorts]);
-    const told = pod.status?.containerStatuses?.[0];
-    if (this.lastAttempt >= 0 || !told?.containerID) return;
-    this.lastAttempt = told.restartCount;
-    this.crashes = told.restartCount;
+    for (const told of toldStatuses(pod)) {
+      const member = this.member(told.name);
+      if (member.lastAttempt >= 0 || !told.containerID) continue;
+      member.lastAttempt = told.restartCount;
+      member.crashes = told.restartCount;
+    }
   }
 
   /**
@@ -106,26 +112,29 @@ export class PodRecord {
    * what was asked for earlier than what is known counts no more.
    */
   observe(container: ContainerObservation, nowMs: number, askedAtMs = nowMs): void {
-    if (askedAtMs < (this.#askedAtMs.get(container.id) ?? 0)) return;
-    const isFirstSight = !this.#askedAtMs.has(container.id);
-    this.#askedAtMs.set(container.id, askedAtMs);
-    this.containers.set(container.id, container);
+    const { id } = container;
+    if (askedAtMs < (this.#askedAtMs.get(id) ?? 0)) return;
+    const isFirstSight = !this.#askedAtMs.has(id);
+    this.#askedAtMs.set(id, askedAtMs);
+    this.containers.set(id, container);
+    const member = this.member(nameOf(container));
     const attempt = attemptOf(container);
-    if (attempt > this.lastAttempt) {
-      if (this.lastAttempt < 0) this.crashes = Number(container.labels[hostLabels.crashes] ?? attempt);
-      this.lastAttempt = attempt;
+    if (attempt > member.lastAttempt) {
+      if (member.lastAttempt < 0) member.crashes = Number(container.labels[hostLabels.crashes] ?? attempt);
+      member.lastAttempt = attempt;
     }
-    if (isFirstSight && hasEnded(container) && container.exitCode === endedUnseen) this.endedWithHostId = container.id;
-    if (hasEnded(container) && !this.endedAtMs.has(container.id)) this.endedAtMs.set(container.id, nowMs);
+    if (hasEnded(container)) {
+      if (isFirstSight && container.exitCode === endedUnseen) this.#endedWithHost.add(id);
+      if (!this.#endedAtMs.has(id)) this.#endedAtMs.set(id, nowMs);
+    }
     if (isAlive(container)) {
-      this.problem = undefined;
-      this.endedAtMs.delete(container.id); // somebody started it again by hand
+      member.problem = undefined;
+      this.#endedAtMs.delete(id); // somebody started it again by hand
       if (container.hostPorts.length > 0) this.boundPorts = container.hostPorts;
       this.#noticeHook(container);
-    }
+    } else this.stopping.delete(id);
     // Somebody else took a random port meanwhile: the next attempt gets another one.
     if (container.error && /already (allocated|in use)/.test(container.error)) this.boundPorts = [];
-    if (this.stopping?.containerId === container.id && !isAlive(container)) this.stopping = undefined;
   }
 
   /** A list that was asked for at `askedAtMs` does not have it. */
@@ -136,46 +145,91 @@ export class PodRecord {
   /** It is gone. */
   forget(containerId: string): void {
     this.#askedAtMs.set(containerId, Number.POSITIVE_INFINITY);
-    const [oldest] = this.#askedAtMs.keys();
-    if (this.#askedAtMs.size > maxRemembered && oldest !== undefined) this.#askedAtMs.delete(oldest);
-    this.containers.delete(containerId);
-    this.messages.delete(containerId);
-    this.endedAtMs.delete(containerId);
-    if (this.stopping?.containerId === containerId) this.stopping = undefined;
+    const gone = [...this.#askedAtMs.keys()].filter((id) => id !== containerId && !this.containers.has(id));
+    for (const id of gone.slice(0, Math.max(0, gone.length - maxRemembered))) this.#askedAtMs.delete(id);
+    const known = [this.containers, this.messages, this.hooks, this.probes, this.stopping, this.unhealthy];
+    for (const one of [...known, this.#asideMs, this.#endedAtMs, this.#endedWithHost]) one.delete(containerId);
   }
 
-  /** Something failed: the next try comes later each time. What somebody puts right is not to be waited for long. */
-  fail(failure: Failure, nowMs: number): void {
-    const failures = this.problem?.kind === failure.reason ? this.problem.failures + 1 : 1;
-    const maxMs = failure.isRemote ? maxRemoteDelayMs : maxLocalDelayMs;
-    const delayMs = Math.min(maxMs, 1_000 * 2 ** Math.min(failures - 1, 20));
-    const reason = failures > 1 ? (failure.repeatedReason ?? failure.reason) : failure.reason;
-    this.problem = { kind: failure.reason, reason, message: failure.message, failures, retryAtMs: nowMs + delayMs };
+  /** It is to be started anew: who runs it says that it is not ready, and stops it when nobody is sent to it. */
+  isStepAside(container: ContainerObservation): boolean {
+    if (!this.pod || !isAlive(container)) return false;
+    if (this.hostEndsAtMs !== undefined) return true;
+    return this.unhealthy.has(container.id) || this.stopping.has(container.id) || isOutdated(this.pod, container);
   }
 
-  local(isNetworkReady: boolean): PodLocal {
+  /** By container id. */
+  mayStepAside(ask: NonNullable<PodServices['mayStepAside']>, nowMs: number): Map<string, MayStop> {
+    const found = new Map<string, MayStop>();
+    for (const container of this.containers.values()) {
+      const { id } = container;
+      if (!this.pod || !this.isStepAside(container)) {
+        this.#asideMs.delete(id);
+        continue;
+      }
+      const sinceMs = this.#asideMs.get(id) ?? nowMs;
+      this.#asideMs.set(id, sinceMs);
+      found.set(id, ask(this.pod, sinceMs, this.unhealthy.has(id)));
+    }
+    return found;
+  }
+
+  local(
+    isNetworkReady: boolean,
+    mayStop: MayStop = true,
+    mayStepAside: PodLocal['mayStepAside'] = new Map(),
+  ): PodLocal {
     return {
       admission: this.admission,
-      image: this.image,
       isNetworkReady,
+      mayStop,
+      mayStepAside,
       hasAddress: this.address !== undefined,
       hasResources: this.address !== undefined || this.hasFiles,
-      crashes: this.crashes,
-      endedAtMs: this.endedAtMs,
-      lastAttempt: this.lastAttempt,
+      members: new Map([...this.#members].map(([name, member]) => [name, member.local])),
+      endedAtMs: this.#endedAtMs,
+      endedWithHost: this.#endedWithHost,
+      stopping: this.stopping,
+      unhealthy: this.unhealthy,
+      hooksPending: new Set([...this.hooks].flatMap(([id, state]) => (state === 'pending' ? [id] : []))),
+      started: new Set([...this.containers.keys()].filter((id) => this.isStarted(id))),
       graceSeconds: Math.min(this.pod ? graceSecondsOf(this.pod) : forcedGraceSeconds, forcedGraceSeconds),
-      ...(this.endedWithHostId === undefined ? {} : { endedWithHostId: this.endedWithHostId }),
-      ...(this.isNewImage ? { isNewImage: true } : {}),
-      ...(this.problem ? { problem: this.problem } : {}),
-      ...(this.stopping ? { stopping: this.stopping } : {}),
-      ...(this.unhealthy ? { unhealthy: this.unhealthy } : {}),
-      ...(this.hook?.state === 'pending' ? { hookPendingId: this.hook.containerId } : {}),
+      ...(this.hostEndsAtMs === undefined ? {} : { hostEndsAtMs: this.hostEndsAtMs }),
+      ...(this.endingSinceMs === undefined ? {} : { endingSinceMs: this.endingSinceMs }),
     };
   }
 
   /** Its postStart handler has not ended: until then nobody is told that it runs well. */
   isHookPending(containerId: string): boolean {
-    return this.hook?.containerId === containerId && this.hook.state !== 'done';
+    return (this.hooks.get(containerId) ?? 'done') !== 'done';
+  }
+
+  /** Its postStart handler has ended, and its startup probe has succeeded. */
+  isStarted(containerId: string): boolean {
+    const container = this.containers.get(containerId);
+    return (
+      container !== undefined && isAlive(container) && !this.isHookPending(containerId) && this.#isProbed(container)
+    );
+  }
+
+  /** The newest container of a name; without one: of all. */
+  newest(name?: string): ContainerObservation | undefined {
+    return newestFirst(this.containers.values(), name)[0];
+  }
+
+  attempt(name: string, attempt: number): ContainerObservation | undefined {
+    return newestFirst(this.containers.values(), name).find((one) => attemptOf(one) === attempt);
+  }
+
+  /** The container that has the pod's address on the wire. */
+  get wired(): ContainerObservation | undefined {
+    return newestFirst(this.containers.values()).find(({ addresses }) => addresses.length > 0);
+  }
+
+  #isProbed(container: ContainerObservation): boolean {
+    if (this.probes.get(container.id)?.isStarted) return true;
+    const spec = this.pod && podContainer(this.pod, nameOf(container))?.container;
+    return spec?.startupProbe === undefined;
   }
 
   /**
@@ -183,38 +237,18 @@ export class PodRecord {
    * it runs at least once.
    */
   #noticeHook(container: ContainerObservation): void {
-    if (this.hook?.containerId === container.id || !this.pod?.spec.containers[0]?.lifecycle?.postStart) return;
-    const told = this.pod.status?.containerStatuses?.[0];
-    const isDone = told?.containerID === `docker://${container.id}` && told.started === true;
-    this.hook = { containerId: container.id, state: isDone ? 'done' : 'pending' };
-  }
-
-  get newest(): ContainerObservation | undefined {
-    let newest: ContainerObservation | undefined;
-    for (const one of this.containers.values()) if (!newest || attemptOf(one) > attemptOf(newest)) newest = one;
-    return newest;
-  }
-
-  attempt(attempt: number): ContainerObservation | undefined {
-    return [...this.containers.values()].find((one) => attemptOf(one) === attempt);
+    const { pod } = this;
+    if (this.hooks.has(container.id) || !pod) return;
+    if (!podContainer(pod, nameOf(container))?.container.lifecycle?.postStart) return;
+    this.hooks.set(container.id, toldStatus(pod, container)?.started === true ? 'done' : 'pending');
   }
 }
 
-/** The annotation that agents write: random host ports stay the same over a reboot. What is not readable is forgotten. */
-export function parseBoundPorts(text: string | undefined): readonly BoundPort[] {
-  if (text === undefined) return [];
-  try {
-    const parsed: unknown = JSON.parse(text);
-    return Array.isArray(parsed) ? parsed.filter(isBoundPort) : [];
-  } catch {
-    return [];
-  }
+/** What the API was told last about this very container. */
+export function toldStatus(pod: Pod, container: ContainerObservation): ContainerStatus | undefined {
+  return toldStatuses(pod).find(({ containerID }) => containerID === `docker://${container.id}`);
 }
 
-function isBoundPort(one: unknown): one is BoundPort {
-  if (typeof one !== 'object' || one === null) return false;
-  const { containerPort, hostPort, protocol } = one as Partial<BoundPort>;
-  return (
-    typeof containerPort === 'number' && typeof hostPort === 'number' && (protocol === 'TCP' || protocol === 'UDP')
-  );
+function toldStatuses({ status }: Pod): readonly ContainerStatus[] {
+  return [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])];
 }

@@ -8,10 +8,12 @@ import type { ContainerRuntime } from '../../adapters/runtime/port.ts';
 import { FlotillaError } from '../../lib/errors.ts';
 import { Metrics } from '../../lib/metrics.ts';
 import type { Pod } from '../../resources/kinds.ts';
+import { podConditions } from '../../resources/names.ts';
 import type { AddressPoolState } from '../network/address-pool.ts';
 import type { Pods } from './pods.ts';
 import { podOf } from './test-objects.ts';
 import { createTestApi, startTestPods, type TestApi } from './test-pods.ts';
+import type { MayStop } from './withdrawal.ts';
 
 let dataDirectory = '';
 before(async () => {
@@ -34,8 +36,13 @@ function hostOf(...pods: Pod[]): Host {
 }
 
 /** An agent on a host, following the engine's events. */
-async function startOn(host: Host, runtime: ContainerRuntime = host.runtime): Promise<Pods & { end(): Promise<void> }> {
-  const pods = await startTestPods({ ...host, runtime, dataDirectory, podCIDR: '10.80.3.0/24' });
+async function startOn(
+  host: Host,
+  runtime: ContainerRuntime = host.runtime,
+  network: { wirePorts?(): void } = {},
+  may: { readonly mayStop?: () => MayStop; readonly mayStepAside?: () => MayStop } = {},
+): Promise<Pods & { end(): Promise<void> }> {
+  const pods = await startTestPods({ ...host, runtime, dataDirectory, podCIDR: '10.80.3.0/24', network, ...may });
   const abort = new AbortController();
   host.runtime.watch(
     {
@@ -379,6 +386,25 @@ describe('pods of a node', () => {
     await pods.end();
   });
 
+  it('are not asked whether they live before their time, also after a startup probe', async () => {
+    const ask = (word: string) => ({ exec: { command: [word] }, periodSeconds: 0.01, failureThreshold: 1 });
+    // The fake engine's containers start in the first minutes of 2026.
+    const initialDelaySeconds = (Date.now() - Date.UTC(2026, 0, 1)) / 1_000 + 3_600;
+    const livenessProbe = { ...ask('alive'), initialDelaySeconds };
+    const host = hostOf(podOf({ startupProbe: ask('up'), readinessProbe: ask('ready'), livenessProbe }));
+    const asked: string[] = [];
+    const { promise: oftenAsked, resolve } = Promise.withResolvers<void>();
+    host.runtime.onExec = ([word = '']) => {
+      asked.push(word);
+      if (asked.filter((one) => one === 'ready').length > 5) resolve();
+      return { exitCode: word === 'alive' ? 1 : 0 };
+    };
+    const pods = await startOn(host);
+    await oftenAsked;
+    assert.deepEqual([...new Set(asked)], ['up', 'ready']);
+    await pods.end();
+  });
+
   it('tell the last words of a container, of its file or of its log', async () => {
     const terminationMessagePolicy = 'FallbackToLogsOnError';
     const host = hostOf(podOf({ terminationMessagePolicy }), podOf({}, { name: 'web-2', uid: 'uid-2' }));
@@ -420,27 +446,188 @@ describe('pods of a node', () => {
     await pods.end();
   });
 
+  it('of several containers start one after the other on one address, and go as one', async () => {
+    const initContainers = [
+      { name: 'init', image: 'acme/web:1' },
+      { name: 'side', image: 'acme/web:1', restartPolicy: 'Always' },
+    ];
+    const pod = podOf({ ports: [{ containerPort: 80, hostPort: 8080 }] }, {}, { initContainers });
+    const host = hostOf({
+      ...pod,
+      spec: { ...pod.spec, containers: [...pod.spec.containers, { name: 'two', image: 'acme/web:1' }] },
+    });
+    let wired = 0;
+    const pods = await startOn(host, host.runtime, { wirePorts: () => void wired++ });
+    const running = async () => (await host.runtime.list()).filter(({ state }) => state === 'running');
+    const named = async (name: string) => (await running()).find(({ name: full }) => full.includes(`_${name}_`));
+    await host.api.until('web-1', (status) => status?.initContainerStatuses?.[0]?.state?.running !== undefined);
+    assert.equal((await running()).length, 2);
+    host.runtime.exit((await named('init'))?.id ?? '', 0);
+    await isReady(host, 'web-1');
+    const pause = await named('POD');
+    assert.deepEqual([pause?.addresses, pause?.hostPorts[0]?.hostPort, wired], [['10.80.3.2'], 8080, 1]);
+    const specs = [...host.runtime.specs.values()].filter(({ name }) => !name.includes('_POD_'));
+    for (const { network, ports, ipcOf } of specs) {
+      assert.deepEqual([network, ports, ipcOf], [{ container: pause?.id }, [], pause?.id]);
+    }
+    host.runtime.exit(pause?.id ?? '', 137);
+    await host.api.until('web-1', (status) => status?.initContainerStatuses?.[0]?.restartCount === 1);
+    host.runtime.exit((await named('init'))?.id ?? '', 0);
+    await host.api.until(
+      'web-1',
+      (status) => status?.containerStatuses?.every((one) => one.restartCount === 1) ?? false,
+    );
+    await isReady(host, 'web-1');
+    assert.equal((await running()).length, 4);
+    deleteIn(host, pods, 'web-1');
+    await host.api.until('web-1', (_status, left) => left === undefined);
+    assert.deepEqual([await host.runtime.list(), host.addresses.byPod], [[], {}]);
+    await pods.end();
+  });
+
+  it('go on after a sidecar that had started before the agent was started anew', async () => {
+    const startupProbe = { exec: { command: ['up'] }, periodSeconds: 0.01, failureThreshold: 1_000 };
+    const side = { name: 'side', image: 'acme/web:1', restartPolicy: 'Always', startupProbe };
+    const host = hostOf(podOf({}, {}, { initContainers: [side] }));
+    // The container of the pod, after POD and the sidecar, cannot be made.
+    const first = await startOn(host, cutAfter(host.runtime, ['create'], 2, true));
+    await host.api.until('web-1', (status) => status?.initContainerStatuses?.[0]?.started === true);
+    await first.end();
+    host.runtime.onExec = () => ({ exitCode: 1 });
+    const second = await startOn(host);
+    await isReady(host, 'web-1');
+    await second.end();
+  });
+
+  it('of several containers say why the container that holds their address does not start', async () => {
+    const pod = podOf({ ports: [{ containerPort: 80, hostPort: 8080 }] });
+    const containers = [...pod.spec.containers, { name: 'two', image: 'acme/web:1' }];
+    const host = hostOf({ ...pod, spec: { ...pod.spec, containers } });
+    host.runtime.images.add('acme/web:1');
+    const taken = { containerPort: 80, hostPort: 8080, protocol: 'TCP' as const };
+    const foreign = await host.runtime.create({
+      ...{
+        name: 'foreign',
+        image: 'acme/web:1',
+        labels: {},
+        environment: [],
+        network: 'none',
+        ports: [taken],
+        mounts: [],
+      },
+    });
+    await host.runtime.start(foreign);
+    const pods = await startOn(host);
+    await host.api.until('web-1', (status) =>
+      (status?.containerStatuses ?? []).some(
+        ({ state }) =>
+          state?.waiting?.reason === 'CreatePodSandboxError' && /already allocated/.test(state.waiting.message ?? ''),
+      ),
+    );
+    await host.runtime.remove(foreign);
+    await isReady(host, 'web-1');
+    await pods.end();
+  });
+
+  it('that go run on until nobody is sent to them', async () => {
+    const host = hostOf(podOf());
+    let isWithdrawn = false;
+    const pods = await startOn(
+      host,
+      host.runtime,
+      {},
+      {
+        mayStop: () => isWithdrawn || { untilMs: performance.now() + 60_000 },
+      },
+    );
+    await isReady(host, 'web-1');
+    deleteIn(host, pods, 'web-1');
+    for (let turns = 0; turns < 20; turns++) await new Promise((resolve) => setImmediate(resolve));
+    assert.ok(!engineCalls(host).includes('stop'));
+    isWithdrawn = true;
+    pods.wakeAll();
+    await host.api.until('web-1', (_status, pod) => pod === undefined);
+    await pods.end();
+  });
+
+  it('that are ready are timed until all nodes follow', async () => {
+    const host = hostOf(podOf());
+    const metrics = new Metrics();
+    const pods = await startTestPods({ ...host, dataDirectory, podCIDR: '10.80.3.0/24', metrics });
+    await isReady(host, 'web-1');
+    const pod = host.api.pods.get('web-1');
+    assert.ok(pod);
+    const conditions = [...(pod.status?.conditions ?? []), { type: podConditions.routed, status: 'True' }];
+    for (let times = 0; times < 2; times++) pods.upsert({ ...pod, status: { ...pod.status, conditions } });
+    assert.match(metrics.render(), /^flotilla_agent_routed_seconds_count 1$/m);
+    await pods.stop();
+  });
+
+  it('that get another image are not ready first, and serve until nobody is sent to them', async () => {
+    const pod = podOf();
+    const host = hostOf(pod);
+    host.runtime.registry.add('acme/web:2');
+    let isAside = false;
+    const mayStepAside = () => isAside || { untilMs: performance.now() + 60_000 };
+    const pods = await startOn(host, host.runtime, {}, { mayStepAside });
+    await isReady(host, 'web-1');
+    const now = { ...(host.api.pods.get('web-1') ?? pod), spec: podOf({ image: 'acme/web:2' }).spec };
+    host.api.pods.set('web-1', now);
+    pods.upsert(now);
+    const readyOf = (status: Pod['status']) => status?.conditions?.find(({ type }) => type === 'Ready')?.status;
+    await host.api.until('web-1', (status) => readyOf(status) === 'False');
+    for (let turns = 0; turns < 20; turns++) await new Promise((resolve) => setImmediate(resolve));
+    assert.ok(!engineCalls(host).includes('stop'));
+    assert.equal(host.api.pods.get('web-1')?.status?.containerStatuses?.[0]?.state?.running !== undefined, true);
+    isAside = true;
+    pods.wakeAll();
+    await host.api.until('web-1', (status) => status?.containerStatuses?.[0]?.image === 'acme/web:2');
+    await isReady(host, 'web-1');
+    await pods.end();
+  });
+
   it('converge from wherever an agent was killed', async () => {
     const changing = ['create', 'start', 'stop', 'remove', 'pull'];
     for (let cut = 0; cut < 8; cut++) {
-      for (const isBefore of [true, false]) {
-        const host = hostOf(podOf());
-        const first = await startOn(host, cutAfter(host.runtime, changing, cut, isBefore));
-        await new Promise((resolve) => setTimeout(resolve, 5));
-        await first.end(); // its memory is gone; the engine's and the disk's are not
-        const second = await startOn(host);
-        await isReady(host, 'web-1');
-        const running = (await host.runtime.list()).filter((one) => one.state === 'running');
-        assert.equal(running.length, 1, `cut ${cut}`);
-        deleteIn(host, second, 'web-1');
-        await host.api.until('web-1', (_status, pod) => pod === undefined);
-        assert.deepEqual(await host.runtime.list(), []);
-        assert.deepEqual(host.addresses.byPod, {});
-        await second.end();
-      }
+      for (const isBefore of [true, false]) await liveThroughCut(podOf(), 1, { changing, cut, isBefore });
+    }
+  });
+
+  it('of several containers, too', async () => {
+    const pod = podOf({}, {}, { initContainers: [{ name: 'side', image: 'acme/web:1', restartPolicy: 'Always' }] });
+    const several = {
+      ...pod,
+      spec: { ...pod.spec, containers: [...pod.spec.containers, { name: 'two', image: 'acme/web:1' }] },
+    };
+    const changing = ['makePauseImage', 'create', 'start', 'stop', 'remove', 'pull'];
+    for (let cut = 0; cut < 14; cut++) {
+      for (const isBefore of [true, false]) await liveThroughCut(several, 4, { changing, cut, isBefore });
     }
   });
 });
+
+interface Cut {
+  readonly changing: readonly string[];
+  readonly cut: number;
+  readonly isBefore: boolean;
+}
+
+/** The agent dies in the middle; the next one brings the pod to life and to its end. */
+async function liveThroughCut(pod: Pod, containers: number, { changing, cut, isBefore }: Cut): Promise<void> {
+  const host = hostOf(pod);
+  const first = await startOn(host, cutAfter(host.runtime, changing, cut, isBefore));
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  await first.end(); // its memory is gone; the engine's and the disk's are not
+  const second = await startOn(host);
+  await isReady(host, 'web-1');
+  const running = (await host.runtime.list()).filter((one) => one.state === 'running');
+  assert.equal(running.length, containers, `cut ${cut}`);
+  deleteIn(host, second, 'web-1');
+  await host.api.until('web-1', (_status, left) => left === undefined);
+  assert.deepEqual(await host.runtime.list(), []);
+  assert.deepEqual(host.addresses.byPod, {});
+  await second.end();
+}
 
 /** The n-th changing call fails before or after it has done its work, and all after it: as if the agent had died there. */
 function cutAfter(runtime: FakeRuntime, changing: readonly string[], cut: number, isBefore: boolean): ContainerRuntime {

@@ -5,11 +5,15 @@ import type { Histogram, Metrics } from '../../lib/metrics.ts';
 import { WorkQueue, type WorkResult } from '../../lib/work-queue.ts';
 import type { Pod } from '../../resources/kinds.ts';
 import { hostLabels } from '../../resources/names.ts';
-import { hasEnded, planPod } from './plan.ts';
+import { podContainers } from '../../resources/pod-containers.ts';
+import { isPodRouted } from '../../resources/pod-facts.ts';
+import { hasEnded } from './container-facts.ts';
+import { hasPause } from './pause.ts';
+import { planPod } from './plan.ts';
 import { createPodProbes } from './pod-probes.ts';
 import { PodRecord } from './pod-record.ts';
 import { renderPodReport } from './pod-report.ts';
-import type { PodServices, StepContext } from './pod-services.ts';
+import { mayStop, type PodServices, type StepContext } from './pod-services.ts';
 import { createStatusWriter, type PodReport } from './status-writer.ts';
 import { describeStep, type PodStep } from './step.ts';
 import { runStep } from './steps/run-step.ts';
@@ -32,6 +36,8 @@ export interface Pods {
   referenceChanged(key: string): void;
   /** Something that all may wait for has changed. */
   wakeAll(): void;
+  /** The host goes down then (monotonic): nothing starts any more, and what runs leaves routing and stops. */
+  endWithHost(atMs: number): void;
   find(namespace: string, name: string): PodRecord | undefined;
   records(): Iterable<PodRecord>;
   stop(): Promise<void>;
@@ -48,7 +54,7 @@ export interface PodsOptions {
 
 const podsAtOnce = 16;
 const looksAtOnce = 8;
-/** A plan that has not come to rest after so many rounds waits a little: a bug must not burn the host. */
+/** A plan that has not come to rest after so many rounds for each container waits a little: a bug must not burn the host. */
 const maxRounds = 20;
 
 export function startPods(options: PodsOptions): Pods {
@@ -57,9 +63,14 @@ export function startPods(options: PodsOptions): Pods {
   const records = new Map<string, PodRecord>();
   const reconciles = options.metrics.counter('flotilla_agent_reconciles_total', 'Plans made for pods, by result.');
   const durations = options.metrics.histogram('flotilla_agent_step_seconds', 'Duration of the steps of pods.');
+  const routed = options.metrics.histogram(
+    'flotilla_agent_routed_seconds',
+    'From a pod that is ready until the API says that all nodes follow.',
+  );
   options.metrics.gauge('flotilla_agent_pods', 'Pods that the agent knows.', () => records.size);
   let isSynced = false;
   let hasEngineState = false;
+  let hostEndsAtMs: number | undefined;
 
   const queue = new WorkQueue({
     work: (uid) => work(uid),
@@ -76,7 +87,11 @@ export function startPods(options: PodsOptions): Pods {
   const writer = createStatusWriter({ client: services.client, clock, log, render });
   const probes = createPodProbes({
     services,
-    onReadiness: (record) => writer.update(record.uid),
+    onReadiness: (record) => {
+      writer.update(record.uid);
+      // What comes after a sidecar waits until it has started.
+      if (record.pod && hasPause(record.pod)) queue.add(record.uid);
+    },
     onDead: (record) => queue.add(record.uid),
   });
 
@@ -84,7 +99,9 @@ export function startPods(options: PodsOptions): Pods {
     ...{ grid: services.grid, references: services.references, files: services.files, clock, log },
     wake: (uid) => {
       const record = records.get(uid);
-      if (record?.problem?.kind === 'CreateContainerConfigError') record.problem = undefined;
+      for (const member of record?.members() ?? []) {
+        if (member.problem?.kind === 'CreateContainerConfigError') member.problem = undefined;
+      }
       queue.add(uid);
     },
   });
@@ -111,47 +128,48 @@ export function startPods(options: PodsOptions): Pods {
   async function work(uid: string): Promise<WorkResult> {
     const record = records.get(uid);
     if (!record || !hasEngineState) return;
-    for (let round = 0; round < maxRounds; round++) {
+    const rounds = maxRounds * (record.pod ? podContainers(record.pod).length : 1);
+    for (let round = 0; round < rounds; round++) {
       if (!record.isDesired && !isSynced) return;
       if (record.containers.size > 0 && record.admission === 'unknown') record.admission = 'admitted';
       const nowMs = clock.monotonicMs();
       const desired = record.isDesired ? record.pod : undefined;
-      const steps = planPod(desired, [...record.containers.values()], record.local(services.network.isReady), nowMs);
+      // Whether a container has started is part of the plan, also when an agent before this one found it out.
+      if (record.isDesired) probes.track(record);
+      const aside = services.mayStepAside ? record.mayStepAside(services.mayStepAside, nowMs) : new Map();
+      const local = record.local(services.network.isReady, desired ? mayStop(services, desired) : true, aside);
+      const steps = planPod(desired, [...record.containers.values()], local, nowMs);
       reconciles.add({ result: 'ok' });
-      const wait = await runSteps(record, steps);
+      await runSteps(record, steps);
       await readLastWords(record);
       record.trouble = undefined;
       report(record);
       if (!record.isDesired && record.containers.size === 0 && record.address === undefined && !record.hasFiles) {
         return forget(record);
       }
-      if (wait) return wait.untilMs === undefined ? undefined : { againAfterMs: Math.max(1, wait.untilMs - nowMs) };
-      if (steps.length === 0) return;
+      const [step] = steps;
+      if (!step) return;
+      // Beside other steps it is planned once more: what they did may have more to follow.
+      if (step.type === 'wait') {
+        return step.untilMs === undefined ? undefined : { againAfterMs: Math.max(1, step.untilMs - nowMs) };
+      }
     }
     log.warn('pod does not come to rest', { uid, pod: record.pod?.metadata.name });
     return { againAfterMs: 1_000 };
   }
 
-  /** The wait that the plan ends with, if it got so far. */
-  async function runSteps(
-    record: PodRecord,
-    steps: readonly PodStep[],
-  ): Promise<Extract<PodStep, { type: 'wait' }> | undefined> {
+  async function runSteps(record: PodRecord, steps: readonly PodStep[]): Promise<void> {
     const context: StepContext = {
       ...services,
       record,
       pod: record.pod,
       wake: (afterMs) => (afterMs === undefined ? queue.add(record.uid) : queue.addAfter(record.uid, afterMs)),
     };
-    let isWaitingForStop = false;
     for (const step of steps) {
       const outcome = await timed(step, durations, () => runStep(step, context));
       log.debug('pod step', { uid: record.uid, pod: record.pod?.metadata.name, step: describeStep(step), outcome });
-      if (step.type === 'wait') return step;
-      if (outcome === 'stop') return undefined;
-      isWaitingForStop ||= step.type === 'stop';
+      if (outcome === 'stop') return;
     }
-    return isWaitingForStop ? { type: 'wait', why: 'stopping' } : undefined;
   }
 
   async function readLastWords(record: PodRecord): Promise<void> {
@@ -185,13 +203,25 @@ export function startPods(options: PodsOptions): Pods {
   function render(uid: string, written: PodStatus | undefined): PodReport | undefined {
     const record = records.get(uid);
     if (!record?.pod || !record.isDesired) return undefined;
-    return renderPodReport(record, record.pod, written, services.hostAddresses(), clock.wallMs());
+    const report = renderPodReport(record, record.pod, written, services.hostAddresses(), clock.wallMs());
+    const ready = report.status.conditions?.find(({ type }) => type === 'Ready');
+    record.noteReady(ready?.status === 'True', clock.monotonicMs());
+    return report;
+  }
+
+  /** Seconds of a pod's start in which only some clients found it. */
+  function measureRouted(record: PodRecord, pod: Pod): void {
+    const { unroutedSinceMs } = record;
+    if (unroutedSinceMs === undefined || !isPodRouted(pod)) return;
+    record.unroutedSinceMs = undefined;
+    routed.observe((clock.monotonicMs() - unroutedSinceMs) / 1_000);
   }
 
   function recordOf(uid: string): PodRecord {
     let record = records.get(uid);
     if (!record) {
       record = new PodRecord(uid);
+      record.hostEndsAtMs = hostEndsAtMs;
       record.hasFiles = options.leftovers.has(uid);
       record.address = services.network.pool?.of(uid);
       records.set(uid, record);
@@ -212,7 +242,7 @@ export function startPods(options: PodsOptions): Pods {
   function adoptAddress(record: PodRecord): void {
     const { pool } = services.network;
     if (!pool || record.address !== undefined) return;
-    const address = pool.of(record.uid) ?? record.newest?.addresses.find((one) => pool.has(one));
+    const address = pool.of(record.uid) ?? record.wired?.addresses.find((one) => pool.has(one));
     if (address !== undefined && pool.reserve(record.uid, address)) record.address = address;
   }
 
@@ -228,6 +258,7 @@ export function startPods(options: PodsOptions): Pods {
       const record = recordOf(uid);
       record.recall(pod);
       record.take(pod);
+      measureRouted(record, pod);
       record.isDesired = true;
       writer.told(uid, pod);
       queue.add(uid);
@@ -260,6 +291,13 @@ export function startPods(options: PodsOptions): Pods {
     wakeAll() {
       for (const record of records.values()) {
         adoptAddress(record);
+        queue.add(record.uid);
+      }
+    },
+    endWithHost(atMs) {
+      hostEndsAtMs = atMs;
+      for (const record of records.values()) {
+        record.hostEndsAtMs = atMs;
         queue.add(record.uid);
       }
     },

@@ -7,7 +7,6 @@ import { after, before, describe, it } from 'node:test';
 import type { Probe } from 'kubernetes-types/core/v1.js';
 import { createFakeRuntime } from '../../adapters/runtime/fake.ts';
 import { runProbe } from './prober.ts';
-import { podOf } from './test-objects.ts';
 
 const runtime = createFakeRuntime();
 
@@ -30,8 +29,8 @@ describe('a probe over the network', () => {
     server.close();
   });
   const ask = (probe: Probe) => {
-    const pod = podOf({ ports: [{ name: 'web', containerPort: port }] });
-    return runProbe({ timeoutSeconds: 1, ...probe }, { pod, containerId: 'c', address: '127.0.0.1' }, runtime);
+    const container = { name: 'web', ports: [{ name: 'web', containerPort: port }] };
+    return runProbe({ timeoutSeconds: 1, ...probe }, { container, containerId: 'c', address: '127.0.0.1' }, runtime);
   };
 
   it('http: 200 to 399 are success, the rest is told', async () => {
@@ -110,7 +109,7 @@ describe('a probe over the network', () => {
   it('an engine that is away says nothing about the container', async () => {
     const away = createFakeRuntime();
     away.setAway(true);
-    const target = { pod: podOf(), containerId: 'c', address: '127.0.0.1' };
+    const target = { container: { name: 'web' }, containerId: 'c', address: '127.0.0.1' };
     const result = await runProbe({ exec: { command: ['true'] } }, target, away);
     assert.deepEqual([result.isSuccess, result.isUnknown], [false, true]);
   });

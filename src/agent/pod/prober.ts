@@ -1,14 +1,13 @@
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { connect } from 'node:net';
-import type { Probe } from 'kubernetes-types/core/v1.js';
+import type { Container, Probe } from 'kubernetes-types/core/v1.js';
 import type { ContainerRuntime } from '../../adapters/runtime/port.ts';
 import { hasCode, messageOf } from '../../lib/errors.ts';
-import type { Pod } from '../../resources/kinds.ts';
 import { probeByGrpc } from './probe-grpc.ts';
 
 export interface ProbeTarget {
-  readonly pod: Pod;
+  readonly container: Container;
   readonly containerId: string;
   /** The pod's address. */
   readonly address: string;
@@ -33,7 +32,7 @@ export async function runProbe(probe: Probe, target: ProbeTarget, runtime: Conta
     if (probe.tcpSocket) {
       return await probeByTcp(
         probe.tcpSocket.host ?? target.address,
-        portOf(probe.tcpSocket.port, target.pod),
+        portOf(probe.tcpSocket.port, target.container),
         timeoutMs,
       );
     }
@@ -47,9 +46,9 @@ export async function runProbe(probe: Probe, target: ProbeTarget, runtime: Conta
   }
 }
 
-function portOf(port: number | string, pod: Pod): number {
+function portOf(port: number | string, container: Container): number {
   if (typeof port === 'number') return port;
-  const named = pod.spec.containers[0]?.ports?.find((one) => one.name === port);
+  const named = container.ports?.find((one) => one.name === port);
   if (!named) throw new Error(`no port is named "${port}"`);
   return named.containerPort;
 }
@@ -62,7 +61,7 @@ function probeByHttp(get: NonNullable<Probe['httpGet']>, target: ProbeTarget, ti
   return new Promise((resolve) => {
     const request = (isTls ? httpsRequest : httpRequest)({
       host: get.host ?? target.address,
-      port: portOf(get.port, target.pod),
+      port: portOf(get.port, target.container),
       path: path.startsWith('/') ? path : `/${path}`,
       headers,
       agent: false,

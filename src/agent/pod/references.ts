@@ -5,6 +5,7 @@ import { hasCode } from '../../lib/errors.ts';
 import { type Logger, silentLogger } from '../../lib/log.ts';
 import type { Kind } from '../../resources/kind.ts';
 import { type ConfigMap, configMaps, type Pod, type Secret, secrets } from '../../resources/kinds.ts';
+import { podContainers } from '../../resources/pod-containers.ts';
 import type { PodReferences } from './environment.ts';
 import { type PodToken, type PodTokens, type WantedToken, wantedTokensOf } from './pod-tokens.ts';
 
@@ -131,7 +132,7 @@ interface Names {
 /** Names of the ConfigMaps and Secrets in a pod's variables and volumes. */
 export function referencesOf(pod: Pod): Names {
   const found = mountedNamesOf(pod);
-  for (const container of pod.spec.containers) {
+  for (const { container } of podContainers(pod)) {
     for (const { configMapRef, secretRef } of container.envFrom ?? []) {
       add(found.configMaps, configMapRef?.name);
       add(found.secrets, secretRef?.name);

@@ -1,20 +1,18 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { ContainerObservation } from '../../adapters/runtime/port.ts';
+import type { ContainerFacts } from './container-status.ts';
 import { type PodStatusInput, renderPodStatus } from './status.ts';
 import { containerOf, podOf } from './test-objects.ts';
 
-const render = (containers: ContainerObservation[], more: Partial<PodStatusInput> = {}) =>
+const render = (containers: ContainerObservation[], more: Partial<PodStatusInput & ContainerFacts> = {}) =>
   renderPodStatus({
     pod: podOf(),
     containers,
     podAddresses: ['10.80.0.2'],
     hostAddresses: ['192.0.2.1'],
-    isProbedReady: true,
-    isStarted: true,
+    factsOf: () => ({ isProbedReady: true, isStarted: true, crashes: 0, lastAttempt: containers.length - 1, ...more }),
     messages: new Map(),
-    crashes: 0,
-    lastAttempt: containers.length - 1,
     wallMs: Date.UTC(2026, 0, 1, 12),
     ...more,
   });

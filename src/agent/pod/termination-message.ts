@@ -1,5 +1,7 @@
 import type { ContainerObservation, MountSpec } from '../../adapters/runtime/port.ts';
-import { attemptOf } from './plan.ts';
+import { podContainer } from '../../resources/pod-containers.ts';
+import { attemptOf, nameOf } from './container-facts.ts';
+import { hasPause, pauseName } from './pause.ts';
 import type { PodRecord } from './pod-record.ts';
 import type { PodServices } from './pod-services.ts';
 
@@ -13,12 +15,13 @@ const defaultPath = '/dev/termination-log';
 /** The file of this attempt, mounted where the container writes its last words. */
 export async function messageMount(
   record: PodRecord,
+  name: string,
   attempt: number,
   files: PodServices['files'],
 ): Promise<readonly MountSpec[]> {
-  const target = record.pod?.spec.containers[0]?.terminationMessagePath ?? defaultPath;
+  const target = containerOf(record, name)?.terminationMessagePath ?? defaultPath;
   if (target === '') return [];
-  const source = await files.write(record.uid, nameOf(attempt), '', 0o666);
+  const source = await files.write(record.uid, fileOf(record, name, attempt), '', 0o666);
   return [{ type: 'bind', source, target, readOnly: false }];
 }
 
@@ -28,8 +31,10 @@ export async function readMessage(
   container: ContainerObservation,
   { files, runtime }: Pick<PodServices, 'files' | 'runtime'>,
 ): Promise<string> {
-  const text = await files.read(record.uid, nameOf(attemptOf(container)), maxFileBytes);
-  const policy = record.pod?.spec.containers[0]?.terminationMessagePolicy;
+  const name = nameOf(container);
+  if (name === pauseName) return '';
+  const text = await files.read(record.uid, fileOf(record, name, attemptOf(container)), maxFileBytes);
+  const policy = containerOf(record, name)?.terminationMessagePolicy;
   if (text !== '' || policy !== 'FallbackToLogsOnError' || container.exitCode === 0) return text;
   const options = { follow: false, timestamps: false, tailLines: maxLogLines };
   const { lines } = await runtime.logs(container.id, options, AbortSignal.timeout(logTimeoutMs));
@@ -38,10 +43,19 @@ export async function readMessage(
   return tail.toString('utf8');
 }
 
-export function dropMessage(record: PodRecord, attempt: number, files: PodServices['files']): Promise<void> {
-  return files.drop(record.uid, nameOf(attempt));
+export function dropMessage(
+  record: PodRecord,
+  name: string,
+  attempt: number,
+  files: PodServices['files'],
+): Promise<void> {
+  return files.drop(record.uid, fileOf(record, name, attempt));
 }
 
-function nameOf(attempt: number): string {
-  return `termination/${attempt}`;
+function containerOf({ pod }: PodRecord, name: string) {
+  return pod && podContainer(pod, name)?.container;
+}
+
+function fileOf({ pod }: PodRecord, name: string, attempt: number): string {
+  return pod && hasPause(pod) ? `termination/${name}/${attempt}` : `termination/${attempt}`;
 }

@@ -11,6 +11,7 @@ import { createPodFiles } from '../disk/pod-files.ts';
 import { AddressPool, type AddressPoolState } from '../network/address-pool.ts';
 import { admitPod } from './admission.ts';
 import { createImagePuller } from './image-puller.ts';
+import type { PodServices } from './pod-services.ts';
 import { createPodTokens } from './pod-tokens.ts';
 import { type Pods, startPods } from './pods.ts';
 import { createReferenceReader } from './references.ts';
@@ -75,6 +76,9 @@ export interface TestPodsOptions {
   readonly podCIDR: string;
   readonly metrics?: Metrics;
   readonly saveState?: () => Promise<void>;
+  readonly network?: { wirePorts?(): void };
+  readonly mayStop?: PodServices['mayStop'];
+  readonly mayStepAside?: PodServices['mayStepAside'];
 }
 
 /** The pods part of an agent, with everything around it small. The list of the API and of the engine count as seen. */
@@ -94,7 +98,7 @@ export async function startTestPods(options: TestPodsOptions): Promise<Pods> {
         client: () => api.client,
         tokens: createPodTokens({ request: async (pod) => `token of ${pod.metadata.name}`, clock: systemClock }),
       }),
-      network: { isReady: true, pool: new AddressPool(options.podCIDR, options.addresses) },
+      network: { isReady: true, pool: new AddressPool(options.podCIDR, options.addresses), ...options.network },
       client: api.client,
       events: {
         record: (object, _type, reason) => void api.events.push(`${object.metadata.name} ${reason}`),
@@ -105,6 +109,8 @@ export async function startTestPods(options: TestPodsOptions): Promise<Pods> {
       log: silentLogger,
       hostAddresses: () => ['192.0.2.1'],
       saveState: options.saveState ?? (async () => {}),
+      ...(options.mayStop ? { mayStop: options.mayStop } : {}),
+      ...(options.mayStepAside ? { mayStepAside: options.mayStepAside } : {}),
       admit: (pod) =>
         admitPod(
           pod,

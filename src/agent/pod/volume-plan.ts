@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type {
+  Container,
   DownwardAPIVolumeFile,
   KeyToPath,
   Volume as PodVolume,
@@ -43,9 +44,10 @@ export interface VolumesPlan {
 
 const defaultFileMode = 0o644;
 
-/** The volumes that the pod's container mounts, and its mounts. */
+/** The volumes that these containers of the pod mount, and their mounts. */
 export function planVolumes(
   pod: Pod,
+  containers: readonly Pick<Container, 'volumeMounts'>[],
   grid: string,
   directories: PodDirectories,
   references: PodReferences,
@@ -53,7 +55,7 @@ export function planVolumes(
   const volumes: PodVolumePlan[] = [];
   const mounts: MountSpec[] = [];
   const problems: string[] = [];
-  for (const mount of pod.spec.containers[0]?.volumeMounts ?? []) {
+  for (const mount of containers.flatMap(({ volumeMounts }) => volumeMounts ?? [])) {
     const volume = pod.spec.volumes?.find((one) => one.name === mount.name);
     if (!volume) {
       problems.push(`volume "${mount.name}" is not one of the pod`);

@@ -1,8 +1,9 @@
 import type { Clock } from '../../lib/clock.ts';
 import type { Logger } from '../../lib/log.ts';
 import { WorkQueue, type WorkResult } from '../../lib/work-queue.ts';
+import { podContainers } from '../../resources/pod-containers.ts';
 import type { PodFiles } from '../disk/pod-files.ts';
-import { isAlive } from './plan.ts';
+import { isAlive } from './container-facts.ts';
 import type { PodRecord } from './pod-record.ts';
 import { mountedKeysOf, type ReferenceReader } from './references.ts';
 import { planVolumes } from './volume-plan.ts';
@@ -59,7 +60,13 @@ export function createVolumeRefresher(options: VolumeRefresherOptions): VolumeRe
     if (!record || !pod) return undefined;
     const read = await references.read(pod);
     if (!isRefreshable(record)) return undefined;
-    const planned = planVolumes(pod, grid, files.directories(uid), read);
+    const planned = planVolumes(
+      pod,
+      podContainers(pod).map(({ container }) => container),
+      grid,
+      files.directories(uid),
+      read,
+    );
     // What is missing now was there before: the old files stay.
     await files.refresh(uid, planned.volumes);
     return read.renewAtMs === undefined
@@ -116,8 +123,6 @@ function hasRefreshedFiles({ pod }: PodRecord): boolean {
 
 /** Before a container exists its files are written by the `prepare` step. */
 function isRefreshable(record: PodRecord): boolean {
-  const { newest } = record;
-  return (
-    record.hasFiles && newest !== undefined && isAlive(newest) && record.pod?.metadata.deletionTimestamp === undefined
-  );
+  const isRunning = [...record.containers.values()].some(isAlive);
+  return record.hasFiles && isRunning && record.pod?.metadata.deletionTimestamp === undefined;
 }

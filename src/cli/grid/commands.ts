@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { addIngressSettings, addNetworkSettings } from '../network-options.ts';
 import { addOutputFlags } from '../output.ts';
 
 export function addGridCommands(program: Command): void {
@@ -14,10 +15,11 @@ export function addGridCommands(program: Command): void {
     .action(async (name: string | undefined, flags, command: Command) =>
       (await import('./show.ts')).show(name, flags, command),
     );
-  grid
+  const setting = grid
     .command('set [grid]')
     .description('change settings of a grid (default: that of the context)')
-    .option('--failover-after <duration>', 'replace what a silent node ran after so long, or "never"')
+    .option('--failover-after <duration>', 'replace what a silent node ran after so long, or "never"');
+  addIngressSettings(addNetworkSettings(setting, ['overlay', 'trustedSubnets', 'loadBalancerPool']))
     .addHelpText('after', '\nExample:\n  $ flotilla grid set --failover-after 3s')
     .action(async (name: string | undefined, flags, command: Command) =>
       (await import('./set.ts')).set(name, flags, command),

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { ageOf } from '../../resources/define-kind.ts';
+import { gridNetworkOf } from '../../resources/grid-network.ts';
 import { grids } from '../../resources/kinds.ts';
 import { systemGrid } from '../../resources/names.ts';
 import { type OutputFlags, printList } from '../output.ts';
@@ -18,6 +19,7 @@ export async function ls(flags: OutputFlags, command: Command): Promise<void> {
         columns: [
           { title: 'GRID', value: (one) => one.metadata.name },
           { title: 'FAILOVER AFTER', value: failoverAfterText },
+          { title: 'OVERLAY', value: (one) => gridNetworkOf(one.spec?.network).overlay },
           { title: 'AGE', value: (one) => ageOf(one.metadata.creationTimestamp, nowMs) },
         ],
       },

@@ -1,23 +1,36 @@
 import type { Command } from 'commander';
+import { parseIPv4 } from '../../lib/cidr.ts';
 import { FlotillaError } from '../../lib/errors.ts';
+import { readIngressFlags } from '../../resources/grid-ingress-flags.ts';
+import { type NetworkFlags, readNetworkFlags } from '../../resources/grid-network-flags.ts';
 import { collect } from '../collect.ts';
 import { parseDurationMs } from '../durations.ts';
+import { addIngressOptions, addNetworkOptions } from '../network-options.ts';
 
 export function addMachineCommands(program: Command): void {
   addServer(program);
   addAgent(program);
-  program
+  const up = program
     .command('up')
     .description('server and agent on this machine, in one process; becomes the current context')
     .option('--data <directory>', 'where everything is kept', '/var/lib/flotilla')
     .option('--listen <host:port>', 'where the API listens', '0.0.0.0:7443')
     .option('--name <node>', 'name of this node (default: the host name)')
     .option('--address <ip>', 'address of this node for the others; may be repeated', collect, [])
+    .option('--interface <name>', 'its address is that of this interface (default: of the way to the server)')
+    .option('--external-address <ip>', 'where nodes of other regions, or beyond a NAT, reach this one')
     .option('--docker <socket>', "Docker's socket", '/run/docker.sock')
-    .option('--install', 'make it a systemd service that survives a reboot')
+    .option('--install', 'make it a systemd service that survives a reboot');
+  addIngressOptions(addNetworkOptions(up))
     .addHelpText('after', '\nExample:\n  $ flotilla up --install')
     .action(async (flags) => {
-      process.exitCode = await (await import('../../up/main.ts')).up(flags);
+      const network = readNetworkFlags(flags);
+      if (flags.externalAddress !== undefined) addressOf(flags.externalAddress);
+      process.exitCode = await (await import('../../up/main.ts')).up({
+        ...flags,
+        network,
+        ingress: readIngressFlags(flags),
+      });
     });
   program
     .command('down')
@@ -41,8 +54,8 @@ function addServer(program: Command): void {
     .option('--store-cert <file>', 'the certificate that this server shows to etcd, PEM')
     .option('--store-key <file>', 'its key, PEM')
     .option('--identity <directory>', "the cluster's identity (default: identity below the data directory)")
-    .option('--failover-after <duration>', 'in a new cluster: what a silent node ran is replaced after so long', '10s')
-    .option('--pod-range <cidr>', 'addresses of all pods', '10.80.0.0/12')
+    .option('--failover-after <duration>', 'in a new cluster: what a silent node ran is replaced after so long', '10s');
+  addIngressOptions(addNetworkOptions(server))
     .addHelpText('after', '\nExample:\n  $ flotilla server --advertise https://10.0.0.1:7443')
     .action(async (flags: ServerFlags) => {
       const { runServer } = await import('../../server/main.ts');
@@ -53,7 +66,8 @@ function addServer(program: Command): void {
         store: storeOf(flags),
         ...(flags.identity === undefined ? {} : { identityDirectory: flags.identity }),
         failoverAfterMs: parseDurationMs(flags.failoverAfter, '--failover-after'),
-        podRange: flags.podRange,
+        network: readNetworkFlags(flags),
+        ingress: readIngressFlags(flags),
       });
     });
   server
@@ -72,6 +86,8 @@ function addAgent(program: Command): void {
     .option('--token <token>', 'join token ("flotilla node token create"); also $FLOTILLA_TOKEN')
     .option('--name <node>', 'name of this node (default: the host name)')
     .option('--address <ip>', 'address of this node for the others; may be repeated', collect, [])
+    .option('--interface <name>', 'its address is that of this interface (default: of the way to the server)')
+    .option('--external-address <ip>', 'where nodes of other regions, or beyond a NAT, reach this one')
     .option('--docker <socket>', "Docker's socket", '/run/docker.sock')
     .option('--max-pods <number>', 'pods that this node takes (default: 110)', countOf)
     .option('--metrics-port <port>', '/metrics also on 127.0.0.1 (always: through the server, as an admin)', portOf)
@@ -85,6 +101,8 @@ function addAgent(program: Command): void {
         ...(token === undefined ? {} : { token: token.trim() }),
         ...(flags.name === undefined ? {} : { nodeName: flags.name }),
         addresses: flags.address,
+        ...(flags.interface === undefined ? {} : { interfaceName: flags.interface }),
+        ...(flags.externalAddress === undefined ? {} : { externalAddress: addressOf(flags.externalAddress) }),
         dockerSocket: flags.docker,
         ...(flags.maxPods === undefined ? {} : { capacity: { pods: flags.maxPods } }),
         ...(flags.metricsPort === undefined ? {} : { metricsPort: flags.metricsPort }),
@@ -92,7 +110,7 @@ function addAgent(program: Command): void {
     });
 }
 
-interface ServerFlags {
+interface ServerFlags extends NetworkFlags {
   readonly data: string;
   readonly listen: string;
   readonly advertise: readonly string[];
@@ -102,7 +120,6 @@ interface ServerFlags {
   readonly storeKey?: string;
   readonly identity?: string;
   readonly failoverAfter: string;
-  readonly podRange: string;
 }
 
 interface AgentFlags {
@@ -111,6 +128,8 @@ interface AgentFlags {
   readonly token?: string;
   readonly name?: string;
   readonly address: readonly string[];
+  readonly interface?: string;
+  readonly externalAddress?: string;
   readonly docker: string;
   readonly maxPods?: number;
   readonly metricsPort?: number;
@@ -120,6 +139,13 @@ function portOf(text: string): number {
   const port = /^\d{1,5}$/.test(text) ? Number(text) : 0;
   if (port >= 1 && port <= 65_535) return port;
   throw new FlotillaError('BadUsage', `--metrics-port "${text}" is no port`, { hint: '--metrics-port 9101' });
+}
+
+function addressOf(text: string): string {
+  if (parseIPv4(text) !== undefined) return text;
+  throw new FlotillaError('BadUsage', `--external-address "${text}" is no IPv4 address`, {
+    hint: '--external-address 203.0.113.7',
+  });
 }
 
 function countOf(text: string): number {

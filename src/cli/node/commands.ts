@@ -13,9 +13,19 @@ export function addNodeCommands(program: Command): void {
     .addHelpText('after', '\nExample:\n  $ flotilla node show h1')
     .action(async (name: string, flags, command: Command) => (await import('./show.ts')).show(name, flags, command));
   node
+    .command('label <node> <change...>')
+    .description('put labels on a node (key=value) or take them away (key-)')
+    .addHelpText('after', '\nExample:\n  $ flotilla node label h2 flotilla.dev/ingress=true zone-')
+    .action(async (name: string, changes: string[], _flags, command: Command) =>
+      (await import('./label.ts')).label(name, changes, command),
+    );
+  node
     .command('drain <node>')
-    .description('let nothing new start on a node and move its instances elsewhere')
+    .description(
+      'let nothing new start on a node and move its instances elsewhere: others do their work before they go',
+    )
     .option('--timeout <duration>', 'give up waiting after', '5m')
+    .option('--stop-first', 'let them go before others run: where there is no room for both')
     .addHelpText('after', '\nExample:\n  $ flotilla node drain h2')
     .action(async (name: string, flags, command: Command) => (await import('./drain.ts')).drain(name, flags, command));
   node

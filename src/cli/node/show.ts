@@ -1,11 +1,15 @@
 import type { Command } from 'commander';
+import { messageOf } from '../../lib/errors.ts';
 import { parseLostTimes } from '../../resources/flapping.ts';
+import { isIngressNode } from '../../resources/ingress-node.ts';
 import { nodes, pods } from '../../resources/kinds.ts';
 import { annotations } from '../../resources/names.ts';
 import { print, printObject, renderTable } from '../output.ts';
 import { withSession } from '../session.ts';
 import { instanceOf, readyOf, sortInstances, statusOf } from '../workload/instances.ts';
+import { askNetwork } from './ask-network.ts';
 import { addressOf, nodeStatus } from './ls.ts';
+import { printNetwork } from './show-network.ts';
 
 export async function show(name: string, flags: { readonly output?: string }, command: Command): Promise<void> {
   await withSession(command, async ({ client }) => {
@@ -22,6 +26,7 @@ export async function show(name: string, flags: { readonly output?: string }, co
       `system     ${nodeInfo?.osImage ?? '-'}, kernel ${nodeInfo?.kernelVersion ?? '-'}, ${nodeInfo?.containerRuntimeVersion ?? '-'}`,
     );
     print(`agent      ${nodeInfo?.kubeletVersion ?? '-'}`);
+    if (isIngressNode(node)) print('ingress    its proxy lets traffic in: flotilla ingress ls');
     for (const taint of node.spec.taints ?? []) print(`taint      ${taint.key}=${taint.value ?? ''}:${taint.effect}`);
     const losses = parseLostTimes(node.metadata.annotations?.[annotations.lostTimes]).length;
     if (losses > 0)
@@ -33,6 +38,10 @@ export async function show(name: string, flags: { readonly output?: string }, co
         (conditions ?? []).map((one) => [one.type, one.status, one.reason ?? '', one.message ?? '']),
       ),
     );
+    const report = await askNetwork(client, name).catch(messageOf);
+    print('');
+    if (typeof report === 'string') print(`network    its agent cannot be asked: ${report}`);
+    else printNetwork(report);
     const own = sortInstances(
       (await client.list(pods, { fieldSelector: `spec.nodeName=${name}` })).items.map(instanceOf),
     );

@@ -64,3 +64,13 @@ test('trouble that went away for good does not count later', () => {
   assert.equal(watch.look(stack('Unschedulable'), 16_000).type, 'running');
   assert.equal(watch.look(stack('Unschedulable'), 31_000).type, 'failed');
 });
+
+test('what is tolerated is no trouble that one would have to wait out', () => {
+  const back = stack('RolledBack', true);
+  const [available, ...others] = back.status?.conditions ?? [];
+  assert.ok(available);
+  const conditions = [{ ...available, status: 'True' as const }, ...others];
+  const seen = { ...back, status: { ...back.status, conditions } };
+  assert.equal(new DeployWatch(1, ['RolledBack']).look(seen, 0).type, 'done');
+  assert.equal(new DeployWatch(1).look(seen, 0).type, 'failed');
+});

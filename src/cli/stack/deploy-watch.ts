@@ -1,4 +1,5 @@
 import type { Stack } from '../../resources/kinds.ts';
+import { isChecked } from '../../resources/stack-facts.ts';
 import { deployVerdict, type Verdict } from './verdict.ts';
 
 /**
@@ -12,11 +13,13 @@ const relapseMs = 3_000;
 /** Follows a stack's status during a deploy. Pure but for what it remembers. */
 export class DeployWatch {
   readonly #generation: number;
+  readonly #tolerated: readonly string[];
   #trouble: { reason: string; sinceMs: number; seenMs: number } | undefined;
   #doneSinceMs: number | undefined;
 
-  constructor(generation: number) {
+  constructor(generation: number, tolerated: readonly string[] = []) {
     this.#generation = generation;
+    this.#tolerated = tolerated;
   }
 
   /** When everything ran as the file says; undefined while it does not. */
@@ -33,14 +36,19 @@ export class DeployWatch {
     const reason = stack.status?.conditions?.find(
       (one) => one.type === 'Progressing' && one.status === 'False',
     )?.reason;
-    if (reason !== undefined) {
+    if (reason !== undefined && !this.#tolerated.includes(reason)) {
       const isSame = this.#trouble?.reason === reason;
       this.#trouble = { reason, sinceMs: isSame ? (this.#trouble?.sinceMs ?? nowMs) : nowMs, seenMs: nowMs };
     } else if (this.#trouble && nowMs - this.#trouble.seenMs > relapseMs) {
       this.#trouble = undefined;
     }
     const troubleMs = this.#trouble ? nowMs - this.#trouble.sinceMs : 0;
-    const verdict = deployVerdict({ stack, generation: this.#generation, troubleMs });
+    const verdict = deployVerdict({
+      stack,
+      generation: this.#generation,
+      troubleMs,
+      tolerated: this.#tolerated,
+    });
     if (verdict.type !== 'done') {
       this.#doneSinceMs = undefined;
       return verdict;
@@ -55,7 +63,5 @@ export class DeployWatch {
 
 /** Its instances are ready because a check of their own said so. */
 function isProbed(stack: Stack): boolean {
-  return Object.values(stack.spec.services).every(
-    (service) => service.healthcheck !== undefined || service.instances === 0,
-  );
+  return Object.values(stack.spec.services).every((service) => isChecked(service) || service.instances === 0);
 }

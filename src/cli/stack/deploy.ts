@@ -1,79 +1,44 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { isApiError } from '../../client/api-error.ts';
 import type { HttpClient } from '../../client/http-client.ts';
-import { FlotillaError, messageOf } from '../../lib/errors.ts';
+import { FlotillaError } from '../../lib/errors.ts';
 import { namespaces, type Stack, stacks } from '../../resources/kinds.ts';
-import { labels } from '../../resources/names.ts';
-import { parseStackFile } from '../../stack/parse.ts';
+import { annotations, labels } from '../../resources/names.ts';
 import { parseDurationMs } from '../durations.ts';
 import { print, printObject } from '../output.ts';
 import { withSession } from '../session.ts';
-import { waitForStack } from './wait-for-stack.ts';
+import { reachedAt } from './reached-at.ts';
+import { readStackFile, type StackFileFlags } from './read-stack-file.ts';
+import { defaultTimeoutMs, waitForStack } from './wait-for-stack.ts';
+import { writeStack } from './write-stack.ts';
 
-export interface DeployFlags {
-  readonly file?: string;
-  readonly name?: string;
-  readonly namespace?: string;
-  readonly set: readonly string[];
+export interface DeployFlags extends StackFileFlags {
   readonly dryRun?: boolean;
+  readonly output?: string;
   readonly wait: boolean;
-  readonly timeout: string;
+  readonly timeout?: string;
 }
 
-/** In the order of the Compose specification, ours first. */
-const fileNames = [
-  'flotilla.yml',
-  'flotilla.yaml',
-  'compose.yaml',
-  'compose.yml',
-  'docker-compose.yaml',
-  'docker-compose.yml',
-];
-
 export async function deploy(flags: DeployFlags, command: Command): Promise<void> {
-  const timeoutMs = parseDurationMs(flags.timeout, '--timeout');
-  const wanted = readStack(flags);
-  if (flags.dryRun) return printObject(withoutSecrets(wanted), 'yaml');
+  const asked = flags.timeout === undefined ? undefined : parseDurationMs(flags.timeout, '--timeout');
+  if (flags.output !== undefined && !flags.dryRun) {
+    throw new FlotillaError('BadUsage', '-o goes with --dry-run', { hint: 'flotilla deploy --dry-run -o yaml' });
+  }
+  const wanted = readStackFile(flags);
+  if (flags.dryRun && flags.output !== undefined) return printObject(withoutSecrets(wanted), flags.output);
   await withSession(command, async ({ client }) => {
+    if (flags.dryRun) {
+      const { printDiff } = await import('./diff.ts');
+      return void (await printDiff(client, wanted));
+    }
     const { namespace = '', name } = wanted.metadata;
     await ensureNamespace(client, namespace, name);
     print(`${name} ${await apply(client, wanted)}`);
-    if (flags.wait) await waitForStack({ client, namespace, name, timeoutMs });
+    const timeoutMs = asked ?? defaultTimeoutMs(wanted.spec);
+    if (!flags.wait) return;
+    await waitForStack({ client, namespace, name, timeoutMs });
+    for (const line of await reachedAt(client, namespace, name)) print(line);
   });
-}
-
-function readStack(flags: DeployFlags): Stack {
-  const fileName = flags.file ?? fileNames.find((name) => existsSync(name));
-  if (fileName === undefined) {
-    throw new FlotillaError('BadUsage', `no file given, and none of ${fileNames.join(', ')} is here`, {
-      hint: 'flotilla deploy -f FILE',
-    });
-  }
-  const path = resolve(fileName);
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (error) {
-    throw new FlotillaError('BadFile', `cannot read ${fileName}: ${messageOf(error)}`, { cause: error });
-  }
-  const parsed = parseStackFile({
-    text,
-    fileName,
-    directory: dirname(path),
-    readFile: (file) => readFileSync(file),
-    environment: process.env,
-    set: Object.fromEntries(flags.set.map(parseSet)),
-    projectName: flags.name,
-  });
-  for (const warning of parsed.warnings) process.stderr.write(`warning: ${warning}\n`);
-  return {
-    apiVersion: 'flotilla.dev/v1alpha1',
-    kind: 'Stack',
-    metadata: { name: parsed.name, namespace: flags.namespace ?? parsed.namespace },
-    spec: parsed.spec,
-  };
 }
 
 /** For showing: values that came from outside the file are not repeated, contents of files only counted. */
@@ -86,12 +51,6 @@ export function withoutSecrets(stack: Stack): Stack {
     file.data = `(${Buffer.byteLength(file.data, 'base64')} bytes)`;
   }
   return hidden;
-}
-
-function parseSet(text: string): [string, string] {
-  const at = text.indexOf('=');
-  if (at < 1) throw new FlotillaError('BadUsage', `--set "${text}" is not KEY=VALUE`);
-  return [text.slice(0, at), text.slice(at + 1)];
 }
 
 /** A namespace made for a stack says so: it goes with the stack when nothing else is in it. */
@@ -126,9 +85,12 @@ async function waitUntilGone(client: HttpClient, name: string, stack: string): P
   });
 }
 
+const cause = 'deploy';
+
 async function apply(client: HttpClient, wanted: Stack): Promise<'created' | 'changed' | 'unchanged'> {
+  const metadata = { ...wanted.metadata, annotations: { [annotations.cause]: cause } };
   try {
-    await client.create(stacks, wanted);
+    await client.create(stacks, { ...wanted, metadata });
     return 'created';
   } catch (error) {
     if (!isApiError(error, 'AlreadyExists')) throw error;
@@ -140,9 +102,6 @@ async function apply(client: HttpClient, wanted: Stack): Promise<'created' | 'ch
       hint: 'wait until "flotilla stack ls" no longer shows it',
     });
   }
-  const after = await client.patch(stacks, ref, {
-    type: 'json',
-    body: [{ op: 'replace', path: '/spec', value: wanted.spec }],
-  });
-  return after.metadata.resourceVersion === before.metadata.resourceVersion ? 'unchanged' : 'changed';
+  const isOther = await writeStack(client, before, { spec: wanted.spec, cause });
+  return isOther ? 'changed' : 'unchanged';
 }

@@ -11,14 +11,17 @@ export async function show(target: string, flags: { readonly output?: string }, 
     const { name, namespace, creationTimestamp } = stack.metadata;
     print(`stack      ${name}`);
     print(`namespace  ${namespace}`);
-    print(`version    ${stack.spec.version ?? '-'}`);
+    const ofFile = stack.spec.version === undefined ? '' : ` (${stack.spec.version})`;
+    print(`version    ${stack.status?.version ?? '-'}${ofFile}`);
     print(`made       ${creationTimestamp}`);
     print(`status     ${stackStatusText(stack)}`);
-    for (const one of stack.status?.conditions ?? []) print(`           ${one.type}: ${one.message}`);
+    for (const { type, message } of stack.status?.conditions ?? []) {
+      print(`           ${type}: ${message.replaceAll('\n', '\n           ')}`);
+    }
     print('');
     const rows = Object.entries(stack.spec.services).map(([service, spec]) => {
       const status = stack.status?.services?.[service];
-      return [service, spec.image, `${status?.ready ?? 0}/${spec.instances}`, status?.message ?? ''];
+      return [service, spec.image, `${status?.ready ?? 0}/${spec.instances}`, status?.message?.split('\n')[0] ?? ''];
     });
     print(renderTable(['SERVICE', 'IMAGE', 'READY', 'WHY'], rows));
   });

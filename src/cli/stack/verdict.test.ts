@@ -65,12 +65,41 @@ test('trouble is given time, refusals are not', () => {
     type: 'failed',
     message: 'web: instance web-1 ended with exit code 1',
     isFinal: false,
+    reason: 'CrashLoop',
   });
   const refused = stack({ status: 'False', reason: 'Refused', message: 'Deployment web was refused' });
-  assert.deepEqual(verdict(refused), { type: 'failed', message: 'Deployment web was refused', isFinal: true });
+  const message = 'Deployment web was refused';
+  assert.deepEqual(verdict(refused), { type: 'failed', message, isFinal: true, reason: 'Refused' });
   const unknown = stack({ status: 'False', reason: 'SomethingNew', message: 'm' });
   assert.equal(verdict(unknown, 14_999).type, 'running');
   assert.equal(verdict(unknown, 15_000).type, 'failed');
+});
+
+test('what will be taken back is waited for; what was is a failure, but not of scaling', () => {
+  const crash = stack({ status: 'False', reason: 'CrashLoop', message: 'web: instance web-1 ended with exit code 1' });
+  const update = { autoRollback: true };
+  crash.spec.services.web = { image: 'web:2', instances: 3, update };
+  assert.equal(verdict(crash, 60_000).type, 'failed', 'of a first version there is nothing to go back to');
+  assert.ok(crash.status);
+  crash.status.version = 2;
+  assert.equal(verdict(crash, 60_000).type, 'running');
+  crash.spec.services.web = { image: 'web:2', instances: 3 };
+  assert.equal(verdict(crash, 60_000).type, 'failed');
+  const back = stack({ status: 'False', reason: 'RolledBack', message: 'web: revision 2 …' }, 'True');
+  assert.deepEqual(verdict(back), {
+    type: 'failed',
+    message: 'web: revision 2 …',
+    isFinal: true,
+    reason: 'RolledBack',
+  });
+  const tolerated = ['RolledBack'];
+  assert.equal(deployVerdict({ stack: back, generation: 2, troubleMs: 0, tolerated }).type, 'done');
+});
+
+test('what waits for a time of day is no failure, and is not waited for', () => {
+  const held = { status: 'True', reason: 'OutsideWindow', message: 'web: waits for its window' };
+  assert.deepEqual(verdict(stack(held, 'True')), { type: 'held', message: 'web: waits for its window' });
+  assert.equal(verdict(stack(held, 'False')).type, 'running');
 });
 
 test('progress in one line', () => {

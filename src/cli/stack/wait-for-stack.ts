@@ -2,9 +2,12 @@ import { isApiError } from '../../client/api-error.ts';
 import type { HttpClient } from '../../client/http-client.ts';
 import { readBody } from '../../client/read-lines.ts';
 import { FlotillaError, messageOf } from '../../lib/errors.ts';
-import { type Pod, pods, type Stack, stacks } from '../../resources/kinds.ts';
+import { failedCheckSelector, newestFailedCheck, withFailedCheck } from '../../resources/failed-check.ts';
+import { events, type Pod, pods, type Stack, stacks } from '../../resources/kinds.ts';
 import { labels } from '../../resources/names.ts';
 import { isPodReady } from '../../resources/pod-facts.ts';
+import type { StackSpec } from '../../resources/stack-types.ts';
+import { rollbackDeadlineSeconds } from '../../stack/update-strategy.ts';
 import { print } from '../output.ts';
 import { createProgress } from '../progress.ts';
 import { DeployWatch } from './deploy-watch.ts';
@@ -15,6 +18,18 @@ export interface WaitOptions {
   readonly namespace: string;
   readonly name: string;
   readonly timeoutMs: number;
+  /** Reasons that are no failure of what was asked for. */
+  readonly tolerated?: readonly string[];
+}
+
+const shortestTimeoutMs = 5 * 60_000;
+
+/** Long enough to see an update taken back. */
+export function defaultTimeoutMs({ services }: StackSpec): number {
+  const deadlines = Object.values(services).map(({ update }) =>
+    update?.autoRollback ? (update.deadlineSeconds ?? rollbackDeadlineSeconds) : 0,
+  );
+  return Math.max(shortestTimeoutMs, (Math.max(0, ...deadlines) + 60) * 1_000);
 }
 
 const tailLines = 10;
@@ -27,7 +42,7 @@ export async function waitForStack(options: WaitOptions): Promise<void> {
   const progress = createProgress();
   let stack = await client.get(stacks, { namespace, name });
   const generation = stack.metadata.generation ?? 1;
-  const watch = new DeployWatch(generation);
+  const watch = new DeployWatch(generation, options.tolerated);
 
   try {
     for (;;) {
@@ -39,11 +54,16 @@ export async function waitForStack(options: WaitOptions): Promise<void> {
         print(`${name} is running: ${progressLine(stack)} (${seconds} s)`);
         return;
       }
-      if (verdict.type === 'failed') throw await failure(options, verdict.message);
+      if (verdict.type === 'held') {
+        progress.end();
+        print(`${name}: ${verdict.message}`);
+        return;
+      }
+      if (verdict.type === 'failed') throw await failure(options, verdict.message, verdict.reason);
       const leftMs = timeoutMs - (nowMs - startedMs);
       if (leftMs <= 0)
         throw await failure(options, `not there after ${Math.round(timeoutMs / 1000)} s: ${verdict.message}`);
-      progress.show(`${progressLine(stack)}  ${verdict.message}`.trim());
+      progress.show(`${progressLine(stack)}  ${verdict.message.split('\n')[0]}`.trim());
       stack = await nextState(client, stack, Math.min(leftMs, watch.patienceMs));
     }
   } finally {
@@ -79,12 +99,21 @@ function isRetryable(error: unknown): boolean {
 }
 
 /** Which instance, why, and its last words. */
-async function failure({ client, namespace, name }: WaitOptions, message: string): Promise<FlotillaError> {
+async function failure(
+  { client, namespace, name }: WaitOptions,
+  message: string,
+  reason?: string,
+): Promise<FlotillaError> {
+  const next = nextStep(reason, `${name}/${message.split(':')[0]}`);
+  // What was taken back brings its last words along, and its instances are gone.
+  if (next !== undefined) return new FlotillaError('DeployFailed', `stack ${name}: ${message}`, { hint: next });
   const all =
     (await client.list(pods, { namespace, labelSelector: `${labels.stack}=${name}` }).catch(() => undefined))?.items ??
     [];
   const culprit = all.find((pod) => message.includes(pod.metadata.name)) ?? all.find((pod) => !isPodReady(pod));
   const words = culprit ? await lastWords(client, culprit) : '';
+  const check = culprit ? await failedCheck(client, culprit) : undefined;
+  const why = withFailedCheck(message, check);
   const text =
     words === ''
       ? ''
@@ -92,9 +121,29 @@ async function failure({ client, namespace, name }: WaitOptions, message: string
           .split('\n')
           .map((line) => `  | ${line}`)
           .join('\n')}`;
-  return new FlotillaError('DeployFailed', `stack ${name}: ${message}${text}`, {
+  return new FlotillaError('DeployFailed', `stack ${name}: ${why}${text}`, {
     hint: culprit ? `flotilla logs ${culprit.metadata.name}, flotilla events ${name}` : `flotilla stack show ${name}`,
   });
+}
+
+/** Where instances have nothing to say about it. */
+function nextStep(reason: string | undefined, service: string): string | undefined {
+  switch (reason) {
+    case 'RolledBack':
+    case 'Aborted':
+      return `deploy another version, or try this one again: flotilla service deploy ${service}`;
+    case 'Paused':
+      return `flotilla service resume ${service}`;
+    default:
+      return undefined;
+  }
+}
+
+async function failedCheck(client: HttpClient, { metadata }: Pod): Promise<string | undefined> {
+  const { namespace, name } = metadata;
+  const fieldSelector = failedCheckSelector(name);
+  const found = await client.list(events, { namespace, fieldSelector }).catch(() => undefined);
+  return newestFailedCheck(found?.items ?? []);
 }
 
 async function lastWords(client: HttpClient, pod: Pod): Promise<string> {

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { pods } from '../../resources/kinds.ts';
+import { defaultContainer, podContainer } from '../../resources/pod-containers.ts';
 import { withSession } from '../session.ts';
 import { chooseRunning, refOf } from './choose-instance.ts';
 import { instanceOf } from './instances.ts';
@@ -14,7 +15,7 @@ export async function attach(
   return withSession(command, async ({ client }) => {
     const pod = chooseRunning((await client.list(pods)).items.map(instanceOf), target);
     // A container has a terminal or has none: nothing that could be asked for here.
-    const tty = pod.spec.containers[0]?.tty === true;
+    const tty = podContainer(pod, defaultContainer(pod))?.container.tty === true;
     const interactive = flags.interactive === true;
     const session = await client.podAttach(refOf(pod), { stdin: interactive, tty });
     return await joinTerminal(session, { interactive, tty });

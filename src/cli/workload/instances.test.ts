@@ -88,8 +88,14 @@ test('what a pod is doing', () => {
     [container({ terminated: { exitCode: 3 } }), 'Exited (3)'],
     [container({ terminated: { exitCode: 137, reason: 'OOMKilled' } }), 'OOMKilled'],
     [{ phase: 'Running', conditions: [{ type: 'flotilla.dev/NodeLost', status: 'True' }] }, 'Lost'],
+    [{ phase: 'Running', conditions: [{ type: 'flotilla.dev/Leaving', status: 'True' }] }, 'Leaving'],
   ];
   for (const [status, text] of cases) assert.equal(statusOf(pod('p', status ? { status } : {})), text);
+  const init = { name: 'i', image: 'i', imageID: '', ready: false, restartCount: 0 };
+  const initContainerStatuses = [{ ...init, state: { terminated: { exitCode: 1, reason: 'Error' } } }];
+  const one = pod('p', { status: { phase: 'Pending', initContainerStatuses } });
+  const several = { ...one, spec: { ...one.spec, nodeName: 'h1', initContainers: [{ name: 'i' }] } };
+  assert.equal(statusOf(several), 'Init:Error');
 });
 
 test('ports that can be reached from outside', () => {

@@ -1,7 +1,10 @@
 import { FlotillaError } from '../../lib/errors.ts';
+import { isPodLeaving } from '../../resources/eviction-surge.ts';
 import type { Deployment, Pod, Stack } from '../../resources/kinds.ts';
 import { annotations, labels } from '../../resources/names.ts';
+import { hasSeveralContainers } from '../../resources/pod-containers.ts';
 import { isPodLost, isPodReady } from '../../resources/pod-facts.ts';
+import { podStatusWord } from '../../resources/pod-printer.ts';
 
 /** A pod as users of stacks see it. */
 export interface Instance {
@@ -29,6 +32,8 @@ export function sortInstances(all: readonly Instance[]): Instance[] {
 export function statusOf(pod: Pod): string {
   if (isPodLost(pod)) return 'Lost';
   if (pod.metadata.deletionTimestamp) return 'Stopping';
+  if (isPodLeaving(pod)) return 'Leaving';
+  if (pod.spec.nodeName && hasSeveralContainers(pod)) return podStatusWord(pod);
   const container = pod.status?.containerStatuses?.[0]?.state;
   if (container?.waiting?.reason) return container.waiting.reason;
   if (container?.terminated) return container.terminated.reason ?? `Exited (${container.terminated.exitCode})`;

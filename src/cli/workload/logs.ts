@@ -8,6 +8,7 @@ import { readLines } from '../../client/read-lines.ts';
 import { FlotillaError, messageOf } from '../../lib/errors.ts';
 import { silentLogger } from '../../lib/log.ts';
 import { type Pod, pods } from '../../resources/kinds.ts';
+import { defaultContainerStatus } from '../../resources/pod-containers.ts';
 import { parseDurationMs } from '../durations.ts';
 import { print } from '../output.ts';
 import { withSession } from '../session.ts';
@@ -178,7 +179,7 @@ export type NextRun = 'wait' | 'end' | 'same' | 'new';
 /** What follows when a log ended: another container's, the same one's (only the stream broke), or nothing. */
 export function nextRun(before: Pod, now: Pod | undefined, containerId: string | undefined): NextRun {
   if (!now || now.metadata.uid !== before.metadata.uid) return 'end';
-  const container = now.status?.containerStatuses?.[0];
+  const container = defaultContainerStatus(now);
   const hasStarted = container?.state?.running ?? container?.state?.terminated;
   if (hasStarted && container?.containerID !== undefined && container.containerID !== containerId) return 'new';
   if (now.status?.phase === 'Succeeded' || now.status?.phase === 'Failed') return 'end';
@@ -186,7 +187,7 @@ export function nextRun(before: Pod, now: Pod | undefined, containerId: string |
 }
 
 function containerIdOf(pod: Pod | undefined): string | undefined {
-  return pod?.status?.containerStatuses?.[0]?.containerID;
+  return pod && defaultContainerStatus(pod)?.containerID;
 }
 
 function isRetryable(error: unknown): boolean {

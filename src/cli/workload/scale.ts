@@ -8,6 +8,8 @@ import { waitForStack } from '../stack/wait-for-stack.ts';
 import { findScaleTarget } from './instances.ts';
 
 const maxInstances = 10_000;
+/** Of which version the instances are is another matter. */
+const aboutVersions = ['RolledBack', 'Aborted', 'Paused', 'OutsideWindow'];
 
 export async function scale(
   targets: readonly string[],
@@ -44,7 +46,7 @@ export async function scale(
     if (!flags.wait) return;
     for (const key of changed) {
       const [namespace = '', name = ''] = key.split('/');
-      await waitForStack({ client, namespace, name, timeoutMs });
+      await waitForStack({ client, namespace, name, timeoutMs, tolerated: aboutVersions });
     }
   });
 }

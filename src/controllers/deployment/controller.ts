@@ -8,6 +8,7 @@ import {
   replicaSets as replicaSetKind,
 } from '../../resources/kinds.ts';
 import { annotations } from '../../resources/names.ts';
+import { rollbackText } from '../../resources/rollback-record.ts';
 import { matchesSelector } from '../../resources/selectors.ts';
 import type { ControllerContext, RunningController } from '../controller-context.ts';
 import { createObjectWriter } from '../object-writer.ts';
@@ -17,8 +18,10 @@ import { isSame } from '../same.ts';
 import { planClaims } from './claims.ts';
 import { withCondition } from './condition-list.ts';
 import { describeScaling } from './describe-step.ts';
+import { lastWords } from './last-words.ts';
 import { type DeploymentStep, planDeployment } from './plan.ts';
 import { templateText } from './replica-set-for.ts';
+import { rolledBackDeployment } from './rolled-back-deployment.ts';
 
 type Step<Type extends DeploymentStep['type']> = Extract<DeploymentStep, { readonly type: Type }>;
 
@@ -111,6 +114,18 @@ export function startDeploymentController(context: ControllerContext): RunningCo
       case 'deleteReplicaSet':
         await writer.remove(replicaSets, step.replicaSet, { signal, propagationPolicy: 'Background' });
         break;
+      case 'rollBack':
+        await rollBack(deployment, step, signal);
+        break;
+      case 'forgetAnnotations': {
+        const annotations = Object.fromEntries(step.keys.map((key) => [key, null]));
+        const { resourceVersion } = deployment.metadata;
+        // What it is about may have been said anew meanwhile.
+        const body = { metadata: { annotations, ...(resourceVersion === undefined ? {} : { resourceVersion }) } };
+        const written = await client.patch(deploymentKind, refOf(deployment), { type: 'merge', body }, { signal });
+        deployments.noteWritten(written, resourceVersion);
+        break;
+      }
       case 'annotateDeployment': {
         const body = { metadata: { annotations: { [annotations.deploymentRevision]: String(step.revision) } } };
         const written = await client.patch(deploymentKind, refOf(deployment), { type: 'merge', body }, { signal });
@@ -120,6 +135,16 @@ export function startDeploymentController(context: ControllerContext): RunningCo
     const scaling = describeScaling(step);
     if (scaling !== undefined) events.record(deployment, 'Normal', 'ScalingReplicaSet', scaling);
     return false;
+  }
+
+  /** The template and the reason in one commit, on the revision that was read: a newer deploy is never undone. */
+  async function rollBack(deployment: Deployment, rollback: Step<'rollBack'>, signal: AbortSignal): Promise<void> {
+    const podsOfSet = pods.byIndex('controller', rollback.from.metadata.uid ?? '');
+    const words = await lastWords({ pods: podsOfSet, client, readPodLog: context.readPodLog, signal });
+    const { written, record } = rolledBackDeployment(deployment, rollback, words);
+    await writer.update(deployments, written, signal);
+    const reason = record.by === 'abort' ? 'Aborted' : 'RolledBack';
+    events.record(deployment, 'Warning', reason, rollbackText(record));
   }
 
   async function create(

@@ -1,4 +1,6 @@
 import type { Deployment, ReplicaSet } from '../../resources/kinds.ts';
+import type { RollbackRecord } from '../../resources/rollback-record.ts';
+import type { Held } from './pace.ts';
 import { availableOf, replicasOf, sum, wantedOf } from './rolling.ts';
 
 /** What the status of a deployment follows from. */
@@ -10,6 +12,10 @@ export interface StatusInput {
   /** With the newest. */
   readonly all: readonly ReplicaSet[];
   readonly nowMs: number;
+  /** Why nothing is replaced now. */
+  readonly held?: Held | undefined;
+  /** What was taken back, if that is why it is as it is. */
+  readonly rolledBack?: RollbackRecord | undefined;
 }
 
 /** How many pods there are, in the words of `Deployment.status`. */

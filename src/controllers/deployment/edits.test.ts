@@ -70,7 +70,7 @@ class Model {
         const metadata = { ...one.metadata, annotations: { ...one.metadata.annotations, ...annotations } };
         return { ...one, metadata, spec: { ...one.spec, ...(replicas === undefined ? {} : { replicas }) } };
       });
-    } else {
+    } else if (step.type === 'annotateDeployment') {
       const annotations = { 'deployment.kubernetes.io/revision': String(step.revision) };
       this.deployment = { ...this.deployment, metadata: { ...this.deployment.metadata, annotations } };
     }

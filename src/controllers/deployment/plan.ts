@@ -2,8 +2,11 @@ import type { Deployment, Pod, ReplicaSet } from '../../resources/kinds.ts';
 import { annotations } from '../../resources/names.ts';
 import { isPodFinished, isPodLost } from '../../resources/pod-facts.ts';
 import { isComplete } from './counts.ts';
+import { type Pace, planPace } from './pace.ts';
+import { timedOutReason } from './progress.ts';
 import { byAge, newestSet, replicaSetFor } from './replica-set-for.ts';
 import { forgettable, nextRevision, staleAnnotations, wantedRevision } from './revisions.ts';
+import { isFollowed, planRollback, type Rollback, recordInForce, spentAnnotations } from './rollback.ts';
 import { planSizes, replicasOf, rollingBounds, sizeAnnotations, sum, wantedOf } from './rolling.ts';
 import { isScaling, scaledSizes } from './scaling.ts';
 import { type DeploymentStatusPlan, planStatus } from './status.ts';
@@ -13,7 +16,11 @@ export type DeploymentStep =
   | { readonly type: 'changeReplicaSet'; readonly replicaSet: ReplicaSet; readonly change: ReplicaSetChange }
   | { readonly type: 'deleteReplicaSet'; readonly replicaSet: ReplicaSet }
   /** Writes the deployment's own revision annotation. */
-  | { readonly type: 'annotateDeployment'; readonly revision: bigint };
+  | { readonly type: 'annotateDeployment'; readonly revision: bigint }
+  /** Takes annotations away that have had their effect. */
+  | { readonly type: 'forgetAnnotations'; readonly keys: readonly string[] }
+  /** Writes the template of `to` into the deployment, and why. */
+  | ({ readonly type: 'rollBack' } & Rollback);
 
 /** All that is written of one set, in one write. */
 export interface ReplicaSetChange {
@@ -43,6 +50,7 @@ interface Sets {
   readonly newest: ReplicaSet | undefined;
   /** Of former templates, oldest first. */
   readonly old: readonly ReplicaSet[];
+  readonly pace: Pace;
 }
 
 /** What to change now for the deployment to come nearer to its template; nothing when it is there or has to wait. */
@@ -50,16 +58,36 @@ export function planDeployment(observed: DeploymentObservation): DeploymentPlan 
   const { deployment, nowMs } = observed;
   const owned = observed.owned.filter((one) => !one.metadata.deletionTimestamp).sort(byAge);
   const newest = newestSet(deployment, owned);
-  const sets: Sets = { deployment, newest, old: owned.filter((one) => one !== newest) };
+  const old = owned.filter((one) => one !== newest);
+  const rolledBack = recordInForce(deployment, newest);
+  const pace = planPace({ deployment, newest, old, isGoingBack: rolledBack !== undefined, nowMs });
+  const sets: Sets = { deployment, newest, old, pace };
   const steps = deployment.metadata.deletionTimestamp ? [] : stepsOf(observed, sets);
   const created = steps.find((step) => step.type === 'createReplicaSet')?.replicaSet;
-  return { ...planStatus({ deployment, newest, created, all: owned, nowMs }), steps };
+  const status = planStatus({ deployment, newest, created, all: owned, nowMs, held: pace.held, rolledBack });
+  const rollback = deployment.metadata.deletionTimestamp
+    ? undefined
+    : planRollback({ deployment, newest, old, isTimedOut: isTimedOut(status) });
+  // All else follows from the template, which is about to be another one.
+  return { ...status, steps: rollback ? [{ type: 'rollBack', ...rollback }] : steps };
+}
+
+function isTimedOut({ status }: DeploymentStatusPlan): boolean {
+  return status.conditions?.some((one) => one.type === 'Progressing' && one.reason === timedOutReason) ?? false;
 }
 
 function stepsOf(observed: DeploymentObservation, sets: Sets): DeploymentStep[] {
   const { deployment, newest, old } = sets;
   const { steps = [], sizes = new Map() } = sizing(observed, sets);
-  return [...revisionSteps(sets), ...steps, ...changes(sets, sizes), ...historySteps(deployment, newest, old)];
+  const spent = spentAnnotations(sets);
+  const forget: DeploymentStep[] = spent.length > 0 ? [{ type: 'forgetAnnotations', keys: spent }] : [];
+  return [
+    ...forget,
+    ...revisionSteps(sets),
+    ...steps,
+    ...changes(sets, sizes),
+    ...historySteps(deployment, newest, old),
+  ];
 }
 
 interface Sizing {
@@ -84,15 +112,17 @@ function scaledSizesIfNeeded({ deployment, newest, old }: Sets, all: readonly Re
   return isOne || isScaling(deployment, all) ? scaledSizes(deployment, newest, old) : new Map();
 }
 
-function rolling({ deployment, newest, old }: Sets): Sizing {
+function rolling({ deployment, newest, old, pace }: Sets): Sizing {
   const wanted = wantedOf(deployment);
   const bounds = rollingBounds(deployment);
-  if (newest) return { sizes: planSizes({ wanted, bounds, newest, old }) };
-  const first = Math.max(0, Math.min(wanted, wanted + bounds.maxSurge - sum(old, replicasOf)));
+  if (newest) return { sizes: planSizes({ wanted, bounds, newest, old, limit: pace.limit }) };
+  if (pace.held) return {};
+  const first = Math.max(0, Math.min(pace.limit ?? wanted, wanted + bounds.maxSurge - sum(old, replicasOf)));
   return { steps: [creation(deployment, first, old)] };
 }
 
-function recreating(observed: DeploymentObservation, { deployment, newest, old }: Sets): Sizing {
+function recreating(observed: DeploymentObservation, { deployment, newest, old, pace }: Sets): Sizing {
+  if (pace.held) return {};
   const toStop = old.filter((one) => replicasOf(one) > 0);
   if (toStop.length > 0) return { sizes: new Map(toStop.map((one) => [one.metadata.name, 0])) };
   // A pod on a lost node may never go: waiting for it would take the service down with the node.
@@ -114,6 +144,9 @@ function changes({ deployment, newest, old }: Sets, sizes: ReadonlyMap<string, n
     const wanted = {
       ...(replicaSet === newest ? staleAnnotations(deployment, newest, revision) : {}),
       ...(replicas === undefined ? {} : sizeAnnotations(deployment)),
+      ...(replicaSet === newest && isFollowed(deployment) && isComplete(deployment, newest, old)
+        ? { [annotations.rolledOut]: newest.metadata.name }
+        : {}),
     };
     const shown = replicaSet.metadata.annotations ?? {};
     const stale = Object.entries(wanted).filter(([key, value]) => shown[key] !== value);

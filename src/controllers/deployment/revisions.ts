@@ -12,6 +12,10 @@ const notInherited = new Set<string>([
   annotations.deploymentRevisionHistory,
   annotations.deploymentDesiredReplicas,
   annotations.deploymentMaxReplicas,
+  annotations.abort,
+  annotations.rolledBack,
+  annotations.rolledOut,
+  annotations.templateHash,
 ]);
 /** Of the list of former revisions; the oldest are forgotten first. */
 const maxHistoryLength = 2000;

@@ -53,6 +53,8 @@ export interface RollingInput {
   readonly newest: ReplicaSet;
   /** Oldest first; may include sets at 0. */
   readonly old: readonly ReplicaSet[];
+  /** The newest may be so large now, and the old ones give way to no more than that. Default: `wanted`. */
+  readonly limit?: number | undefined;
 }
 
 /**
@@ -65,7 +67,7 @@ export function planSizes(input: RollingInput): Map<string, number> {
   const total = replicasOf(newest) + sum(old, replicasOf);
   if (replicasOf(newest) !== wanted) {
     const room = wanted + bounds.maxSurge - total;
-    const grown = Math.min(wanted, replicasOf(newest) + Math.max(0, room));
+    const grown = Math.min(limitOf(input), replicasOf(newest) + Math.max(0, room));
     const next = replicasOf(newest) > wanted ? wanted : grown;
     if (next !== replicasOf(newest)) sizes.set(newest.metadata.name, next);
   }
@@ -74,8 +76,14 @@ export function planSizes(input: RollingInput): Map<string, number> {
   return sizes;
 }
 
+/** What is there already stays. */
+function limitOf({ wanted, newest, limit = wanted }: RollingInput): number {
+  return Math.min(wanted, Math.max(limit, replicasOf(newest)));
+}
+
 /** How many old pods may go now, with what the newest still has to bring counted as missing. */
-function removable({ wanted, bounds, newest, old }: RollingInput): { any: number; available: number } {
+function removable(input: RollingInput): { any: number; available: number } {
+  const { wanted, bounds, newest, old } = input;
   const minAvailable = wanted - bounds.maxUnavailable;
   const newestSize = Math.min(replicasOf(newest), wanted);
   const newestMissing = Math.max(0, newestSize - availableOf(newest));
@@ -83,7 +91,7 @@ function removable({ wanted, bounds, newest, old }: RollingInput): { any: number
   const available =
     Math.min(availableOf(newest), newestSize) + sum(old, (one) => Math.min(availableOf(one), replicasOf(one)));
   return {
-    any: Math.max(0, total - minAvailable - newestMissing),
+    any: Math.max(0, Math.min(total - minAvailable - newestMissing, sum(old, replicasOf) - wanted + limitOf(input))),
     available: Math.max(0, available - minAvailable),
   };
 }

@@ -1,8 +1,11 @@
 import type { DeploymentCondition } from 'kubernetes-types/apps/v1.js';
+import { formatTime } from '../../resources/conditions.ts';
 import type { Deployment, ReplicaSet } from '../../resources/kinds.ts';
+import { deploymentConditions } from '../../resources/names.ts';
+import { type RollbackRecord, rollbackText } from '../../resources/rollback-record.ts';
 import { type Conditions, withCondition } from './condition-list.ts';
 import { countsOf, type StatusInput } from './counts.ts';
-import { progressing } from './progress.ts';
+import { progressing, timedOutReason } from './progress.ts';
 import { rollingBounds, wantedOf } from './rolling.ts';
 
 export interface DeploymentStatusPlan {
@@ -18,7 +21,11 @@ export function planStatus(input: StatusInput): DeploymentStatusPlan {
   const { collisionCount } = deployment.status ?? {};
   const { conditions: progressed, againAfterMs } = progressing(input, counts);
   const known: Conditions = replicaFailure(progressed, all, newest, nowMs);
-  const conditions = withCondition(known, availability(deployment, counts.availableReplicas), nowMs);
+  const available = withCondition(known, availability(deployment, counts.availableReplicas), nowMs);
+  const conditions = ownConditions(available, input);
+  const times = [againAfterMs, input.held && Math.max(0, input.held.untilMs - nowMs)].filter(
+    (one) => one !== undefined,
+  );
   return {
     status: {
       observedGeneration: deployment.metadata.generation ?? 0,
@@ -26,8 +33,29 @@ export function planStatus(input: StatusInput): DeploymentStatusPlan {
       ...(collisionCount === undefined ? {} : { collisionCount }),
       conditions: [...conditions],
     },
-    ...(againAfterMs === undefined ? {} : { againAfterMs }),
+    ...(times.length === 0 ? {} : { againAfterMs: Math.min(...times) }),
   };
+}
+
+/** Ours are there only while they are true: a Deployment that asks for nothing of ours shows nothing of ours. */
+function ownConditions(conditions: Conditions, { held, rolledBack, nowMs }: StatusInput): Conditions {
+  const { updateHeld, rolledBack: type } = deploymentConditions;
+  const others = conditions.filter((one) => one.type !== updateHeld && one.type !== type);
+  const wanted = [
+    ...(held ? [{ type: updateHeld, status: 'True', reason: held.reason, message: held.message }] : []),
+    ...(rolledBack ? [{ type, status: 'True', ...rolledBackWords(rolledBack) }] : []),
+  ];
+  const lastUpdateTime = formatTime(nowMs);
+  const written = wanted.map((next) => {
+    const old = conditions.find((one) => one.type === next.type);
+    const isSame = old?.reason === next.reason && old.message === next.message;
+    return isSame ? old : { ...next, lastUpdateTime, lastTransitionTime: old?.lastTransitionTime ?? lastUpdateTime };
+  });
+  return [...others, ...written];
+}
+
+function rolledBackWords(record: RollbackRecord): { reason: string; message: string } {
+  return { reason: record.by === 'abort' ? 'Aborted' : timedOutReason, message: rollbackText(record) };
 }
 
 function availability(deployment: Deployment, available: number): DeploymentCondition {

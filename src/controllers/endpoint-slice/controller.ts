@@ -5,17 +5,17 @@ import {
   nodes as nodeKind,
   type Pod,
   pods as podKind,
-  type Service,
   services as serviceKind,
   endpointSlices as sliceKind,
 } from '../../resources/kinds.ts';
 import { labels, nodeConditions } from '../../resources/names.ts';
-import { matchesSelector } from '../../resources/selectors.ts';
+import { isNetworkBehind } from '../../resources/network-behind.ts';
 import type { ControllerContext, RunningController } from '../controller-context.ts';
 import { createObjectWriter } from '../object-writer.ts';
 import { keyOf } from '../owners.ts';
 import { startReconciler } from '../reconciler.ts';
 import { isSame } from '../same.ts';
+import { hasSelector, selectsPod } from '../service-selection.ts';
 import { managedBy, managedByLabel, type NodeTrust, planEndpointSlices } from './plan.ts';
 
 /**
@@ -58,7 +58,7 @@ export function startEndpointSliceController(context: ControllerContext): Runnin
 
   function queueServicesOf(pod: Pod): void {
     for (const service of services.byIndex('namespace', pod.metadata.namespace ?? '')) {
-      if (selects(service, pod)) queue.add(keyOf(service));
+      if (selectsPod(service, pod)) queue.add(keyOf(service));
     }
   }
 
@@ -67,7 +67,7 @@ export function startEndpointSliceController(context: ControllerContext): Runnin
     if (!service || !hasSelector(service)) return;
     const steps = planEndpointSlices({
       service,
-      pods: pods.byIndex('namespace', service.metadata.namespace ?? '').filter((pod) => selects(service, pod)),
+      pods: pods.byIndex('namespace', service.metadata.namespace ?? '').filter((pod) => selectsPod(service, pod)),
       trustIn: (nodeName) => trustOf(nodes.get(nodeName)),
       slices: slices.byIndex('service', key).filter((one) => one.metadata.labels?.[managedByLabel] === managedBy),
     });
@@ -85,16 +85,9 @@ export function startEndpointSliceController(context: ControllerContext): Runnin
 function trustOf(node: Node | undefined): NodeTrust {
   if (!node) return 'sound';
   if (isNodeHeld(node)) return 'held';
-  const suspect = node.status?.conditions?.find((one) => one.type === nodeConditions.suspect);
-  return suspect?.status === 'True' ? 'suspect' : 'sound';
-}
-
-function hasSelector(service: Service): boolean {
-  return Object.keys(service.spec.selector ?? {}).length > 0 && service.spec.type !== 'ExternalName';
-}
-
-function selects(service: Service, pod: Pod): boolean {
-  return hasSelector(service) && matchesSelector({ matchLabels: service.spec.selector ?? {} }, pod.metadata.labels);
+  const isTrue = (type: string) => node.status?.conditions?.some((one) => one.type === type && one.status === 'True');
+  // One whose names and service addresses do not follow leaves routing where others serve.
+  return isTrue(nodeConditions.suspect) || isNetworkBehind(node) ? 'suspect' : 'sound';
 }
 
 /** Restart counts and the like change no endpoint. */

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { EndpointSlice, Pod, Service } from '../../resources/kinds.ts';
 import { type SamplePod, samplePod } from '../sample-objects.ts';
-import { type EndpointSliceStep, type NodeTrust, planEndpointSlices } from './plan.ts';
+import { type EndpointSliceStep, type NodeTrust, planEndpointSlices, usesPod } from './plan.ts';
 
 function service(spec: Partial<Service['spec']> = {}): Service {
   return {
@@ -43,9 +43,9 @@ describe('endpoint slice plan', () => {
     ['ready', { isReady: true }, { ready: true, serving: true, terminating: false }],
     ['not ready', { isReady: false, phase: 'Running' }, { ready: false, serving: false, terminating: false }],
     [
-      'terminating, still serving',
+      'terminating, though it still serves',
       { isReady: true, isTerminating: true },
-      { ready: false, serving: true, terminating: true },
+      { ready: false, serving: false, terminating: true },
     ],
     ['on a lost node', { isReady: true, isLost: true }, { ready: false, serving: false, terminating: false }],
     ['ended', { phase: 'Succeeded' }, undefined],
@@ -100,6 +100,33 @@ describe('endpoint slice plan', () => {
       planEndpointSlices({ service: early, pods: [pod('a', { isReady: false })], slices: [], trustIn }),
     );
     assert.equal(slice.endpoints[0]?.conditions?.ready, true);
+    const ending = only(
+      planEndpointSlices({
+        service: early,
+        pods: [pod('a', { isReady: true, isTerminating: true })],
+        slices: [],
+        trustIn,
+      }),
+    );
+    assert.equal(ending.endpoints[0]?.conditions?.ready, false, 'not while they stop');
+  });
+
+  it('names no ports where the address takes all of them', () => {
+    const all = {
+      ...service(),
+      metadata: { ...service().metadata, annotations: { 'flotilla.dev/all-ports': 'true' } },
+    };
+    const slice = only(planEndpointSlices({ service: all, pods: [pod('a', { isReady: true })], slices: [], trustIn }));
+    assert.deepEqual(slice.ports, []);
+  });
+
+  it('says which pods it sends clients to', () => {
+    const pods = [pod('a', { isReady: true }), pod('b', { isReady: true, isTerminating: true }), pod('c', {})];
+    const slice = only(planEndpointSlices({ service: service(), pods, slices: [], trustIn }));
+    assert.deepEqual(
+      ['uid-a', 'uid-b', 'uid-c', 'uid-d'].map((uid) => usesPod(slice, uid)),
+      [true, false, false, false],
+    );
   });
 });
 

@@ -4,6 +4,7 @@ import { apiVersionOf } from '../../resources/kind.ts';
 import { type EndpointSlice, endpointSlices, type Pod, type Service, services } from '../../resources/kinds.ts';
 import { labels } from '../../resources/names.ts';
 import { isPodFinished, isPodReady, isPodTerminating } from '../../resources/pod-facts.ts';
+import { hasAllPorts, isHeadless } from '../../resources/service-facts.ts';
 import { controllerRef } from '../owners.ts';
 import { isServing } from '../pod-facts.ts';
 import { shortHash } from '../pod-name.ts';
@@ -23,7 +24,7 @@ export interface EndpointSliceObservation {
   readonly slices: readonly EndpointSlice[];
 }
 
-/** `suspect`: silent for a few seconds. `held`: answers again, and its pods do not count yet, since it is lost so often. */
+/** `suspect`: silent for a few seconds, or its network does not follow changes. `held`: answers again, and its pods do not count yet, since it is lost so often. */
 export type NodeTrust = 'sound' | 'suspect' | 'held';
 
 export const managedByLabel = 'endpointslice.kubernetes.io/managed-by';
@@ -101,7 +102,6 @@ function sliceOf(
 ): EndpointSlice {
   // The address family of a slice cannot change: it is part of the name.
   const suffix = shortHash(`${service.metadata.uid ?? ''}/${group.family}/${identity}`, 5);
-  const isHeadless = service.spec.clusterIP === 'None';
   return {
     apiVersion: apiVersionOf(endpointSlices),
     kind: endpointSlices.kind,
@@ -112,7 +112,7 @@ function sliceOf(
         ...service.metadata.labels,
         [labels.serviceName]: service.metadata.name,
         [managedByLabel]: managedBy,
-        ...(isHeadless ? { 'service.kubernetes.io/headless': '' } : {}),
+        ...(isHeadless(service) ? { 'service.kubernetes.io/headless': '' } : {}),
       },
       ownerReferences: [controllerRef(services, service)],
     },
@@ -143,14 +143,21 @@ function servingPods(pods: readonly Pod[], trustIn: (nodeName: string) => NodeTr
   return isEnough ? sound : new Set([...sound, ...lastResort]);
 }
 
-/** Kubernetes' three facts; a pod of a lost node is neither ready nor serving. */
-function endpointOf(service: Service, pod: Pod, address: string, serving: boolean): Endpoint {
+/**
+ * Kubernetes' three facts. A pod of a lost node is neither ready nor serving, nor is one that stops: it is withdrawn
+ * everywhere before it is told to.
+ */
+function endpointOf(service: Service, pod: Pod, address: string, isServing: boolean): Endpoint {
   const terminating = isPodTerminating(pod);
   const { hostname, subdomain, nodeName } = pod.spec;
   const isAlwaysReady = service.spec.publishNotReadyAddresses === true;
   return {
     addresses: [address],
-    conditions: { ready: (isAlwaysReady || serving) && (!terminating || isAlwaysReady), serving, terminating },
+    conditions: {
+      ready: (isAlwaysReady || isServing) && !terminating,
+      serving: isServing && !terminating,
+      terminating,
+    },
     ...(hostname && subdomain === service.metadata.name ? { hostname } : {}),
     ...(nodeName ? { nodeName } : {}),
     targetRef: {
@@ -162,8 +169,12 @@ function endpointOf(service: Service, pod: Pod, address: string, serving: boolea
   };
 }
 
-/** A named target port that this pod does not have is left out, as Kubernetes does. */
+/**
+ * A named target port that this pod does not have is left out, as Kubernetes does. An address that takes every port has none
+ * in particular.
+ */
 function portsFor(service: Service, pod: Pod): EndpointPort[] {
+  if (hasAllPorts(service)) return [];
   return (service.spec.ports ?? []).flatMap((port) => {
     const number = targetPort(port, pod);
     if (number === undefined) return [];
@@ -192,5 +203,12 @@ function isSameSlice(known: EndpointSlice, desired: EndpointSlice): boolean {
     isSame(known.endpoints ?? [], desired.endpoints) &&
     isSame(known.ports ?? [], desired.ports ?? []) &&
     isSame(known.metadata.labels ?? {}, desired.metadata.labels ?? {})
+  );
+}
+
+/** Whether names and service addresses send clients to a pod by this slice. */
+export function usesPod(slice: EndpointSlice, podUid: string): boolean {
+  return (slice.endpoints ?? []).some(
+    ({ targetRef, conditions }) => targetRef?.uid === podUid && (conditions?.ready ?? true),
   );
 }

@@ -1,4 +1,5 @@
 import type { WorkResult } from '../../lib/work-queue.ts';
+import { apiServiceAddress } from '../../resources/grid-network.ts';
 import { services as serviceKind, endpointSlices as sliceKind } from '../../resources/kinds.ts';
 import type { ClusterFacts } from '../cluster-facts.ts';
 import type { ControllerContext, RunningController } from '../controller-context.ts';
@@ -28,11 +29,13 @@ export function startKubernetesService(context: ControllerContext, cluster: Clus
   async function reconcile(_key: string, signal: AbortSignal): Promise<WorkResult> {
     const observed = {
       service: services.get(key),
+      clusterIP: apiServiceAddress(await context.gridSettings.network()),
       slices: slices.byIndex('apiServers', managedBy),
       servers: cluster.servers(),
     };
     for (const step of planApiService(observed)) {
-      if (step.type === 'createService') await writer.create(services, step.service, signal);
+      if (step.type === 'deleteService') await writer.remove(services, step.service, { signal });
+      else if (step.type === 'createService') await writer.create(services, step.service, signal);
       else if (step.type === 'createSlice') await writer.create(slices, step.slice, signal);
       else if (step.type === 'updateSlice') await writer.update(slices, step.slice, signal);
       else await writer.remove(slices, step.slice, { signal });

@@ -5,10 +5,12 @@ import { isSame } from '../same.ts';
 
 export const apiServiceName = 'kubernetes';
 export const apiServiceNamespace = 'default';
-/** Kubernetes' port of the API; a headless Service translates nothing: the real ones stand in the slices. */
+/** Kubernetes' port of the API; the real ones stand in the slices. */
 const apiPort = 443;
 
 export type ApiServiceStep =
+  /** Its address cannot change: it is made anew. */
+  | { readonly type: 'deleteService'; readonly service: Service }
   | { readonly type: 'createService'; readonly service: Service }
   | { readonly type: 'createSlice'; readonly slice: EndpointSlice }
   | { readonly type: 'updateSlice'; readonly slice: EndpointSlice }
@@ -16,6 +18,8 @@ export type ApiServiceStep =
 
 export interface ApiServiceObservation {
   readonly service: Service | undefined;
+  /** The address that it has. Earlier versions made it without one. */
+  readonly clusterIP: string;
   /** All that carry our mark. */
   readonly slices: readonly EndpointSlice[];
   /** `https://host:port` of each server. */
@@ -26,8 +30,12 @@ export const managedByLabel = 'endpointslice.kubernetes.io/managed-by';
 export const managedBy = 'kubernetes-service.flotilla.dev';
 
 /** `kubernetes.default` names the servers: one slice for each port and family of addresses among them. */
-export function planApiService({ service, slices, servers }: ApiServiceObservation): ApiServiceStep[] {
-  const steps: ApiServiceStep[] = service ? [] : [{ type: 'createService', service: apiService() }];
+export function planApiService({ service, clusterIP, slices, servers }: ApiServiceObservation): ApiServiceStep[] {
+  const steps: ApiServiceStep[] = [];
+  if (!service) steps.push({ type: 'createService', service: apiService(clusterIP) });
+  else if (service.spec.clusterIP !== clusterIP) {
+    if (!service.metadata.deletionTimestamp) steps.push({ type: 'deleteService', service });
+  }
   const wanted = new Map(slicesFor(servers).map((slice) => [slice.metadata.name, slice]));
   for (const slice of slices) {
     const next = wanted.get(slice.metadata.name);
@@ -45,7 +53,7 @@ function portsOf(slice: EndpointSlice) {
   return (slice.ports ?? []).map(({ name, port }) => [name, port]);
 }
 
-function apiService(): Service {
+function apiService(clusterIP: string): Service {
   return {
     apiVersion: 'v1',
     kind: 'Service',
@@ -54,7 +62,7 @@ function apiService(): Service {
       namespace: apiServiceNamespace,
       labels: { component: 'apiserver', provider: 'kubernetes' },
     },
-    spec: { ports: [{ name: 'https', port: apiPort, protocol: 'TCP' }] },
+    spec: { clusterIP, ports: [{ name: 'https', port: apiPort, protocol: 'TCP' }] },
   };
 }
 

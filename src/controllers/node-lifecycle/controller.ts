@@ -1,6 +1,6 @@
 import { ApiError } from '../../client/api-error.ts';
 import type { WorkResult } from '../../lib/work-queue.ts';
-import { isNodeHeld, isNodeLost } from '../../resources/failover.ts';
+import { isNodeHeld, isNodeLost, isNodeReady } from '../../resources/failover.ts';
 import { type Node, nodes as nodeKind, pods as podKind } from '../../resources/kinds.ts';
 import { annotations, nodeTaints } from '../../resources/names.ts';
 import { isPodLost } from '../../resources/pod-facts.ts';
@@ -169,7 +169,7 @@ export function startNodeLifecycleController(context: ControllerContext): Runnin
   function hasOthers(name: string): boolean {
     for (const node of nodes.list()) {
       if (node.metadata.name === name || node.spec.unschedulable || isNodeHeld(node) || isNodeLost(node)) continue;
-      if (judgement.verdicts.get(node.metadata.name)?.state === 'heard' && isReady(node)) return true;
+      if (judgement.verdicts.get(node.metadata.name)?.state === 'heard' && isNodeReady(node)) return true;
     }
     return false;
   }
@@ -186,10 +186,6 @@ export function startNodeLifecycleController(context: ControllerContext): Runnin
 
 function textOf(verdict: Verdict): string {
   return 'why' in verdict ? `${verdict.state} ${verdict.why}` : verdict.state;
-}
-
-function isReady(node: Node): boolean {
-  return node.status?.conditions?.some((one) => one.type === 'Ready' && one.status === 'True') ?? false;
 }
 
 /** `10.80.3.0/24` → `10.80.3.1`, on which the node answers for names. */

@@ -3,15 +3,17 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { Node } from '../../resources/kinds.ts';
 import { sampleNode } from '../sample-objects.ts';
-import { planNodeRanges } from './plan.ts';
+import { type NodeRangeStep, planNodeRanges } from './plan.ts';
 
 const none = new Map<string, string>();
 const plan = (nodes: readonly Node[], podRange = '10.80.0.0/12', given: ReadonlyMap<string, string> = none) =>
   planNodeRanges({ nodes, podRange, nodePrefixLength: 24, given });
-const shares = (nodes: readonly Node[], podRange?: string) =>
-  plan(nodes, podRange).map(
-    (step) => `${step.node.metadata.name} ${step.type === 'assign' ? step.podCIDR : step.reason}`,
-  );
+const sharesOf = (steps: readonly NodeRangeStep[]) =>
+  steps.map((step) => {
+    const what = { assign: 'podCIDR', exhausted: 'reason', supplied: 'type' }[step.type];
+    return `${step.node.metadata.name} ${(step as unknown as Record<string, string>)[what]}`;
+  });
+const shares = (nodes: readonly Node[], podRange?: string) => sharesOf(plan(nodes, podRange));
 
 describe('node range plan', () => {
   it('gives the lowest free share, oldest node first', () => {
@@ -54,6 +56,41 @@ describe('node range plan', () => {
       steps.map((step) => step.type === 'assign' && step.podCIDR),
       ['10.80.1.0/24'],
     );
+  });
+});
+
+describe('shares of nodes that are gone', () => {
+  const share = (at: number) => `10.1.${at}.0/24`;
+  const withFormer = (nodes: readonly Node[], former: Record<string, string>, podRange = '10.1.0.0/22') => {
+    const given = new Map<string, string>();
+    return sharesOf(
+      planNodeRanges({ nodes, podRange, nodePrefixLength: 24, given, former: new Map(Object.entries(former)) }),
+    );
+  };
+  const former = { b: share(1), a: share(0) };
+
+  it('are theirs again when they return', () => {
+    assert.deepEqual(withFormer([sampleNode('a'), sampleNode('b')], former), ['a 10.1.0.0/24', 'b 10.1.1.0/24']);
+  });
+  it('go to others last, the one that has been free for longest first', () => {
+    const others = ['x', 'y', 'z'].map((name) => sampleNode(name));
+    assert.deepEqual(withFormer(others, former), ['x 10.1.2.0/24', 'y 10.1.3.0/24', 'z 10.1.1.0/24']);
+  });
+  it('are not theirs when somebody has them by now', () => {
+    const taken = sampleNode('x', { podCIDR: share(0) });
+    assert.deepEqual(withFormer([taken, sampleNode('a')], former), ['a 10.1.2.0/24']);
+  });
+  it('of another range are nobody’s', () => {
+    assert.deepEqual(withFormer([sampleNode('a')], { a: '10.9.0.0/24', b: '10.0.0.0/8' }), ['a 10.1.0.0/24']);
+  });
+});
+
+describe('a node without a share', () => {
+  const condition = (status: string) => [{ type: 'flotilla.dev/PodRangeExhausted', status }];
+  it('says so until it has one', () => {
+    const said = { ...sampleNode('a', { podCIDR: '10.80.0.0/24' }), status: { conditions: condition('True') } };
+    assert.deepEqual(shares([said]), ['a supplied']);
+    assert.deepEqual(shares([{ ...said, status: { conditions: condition('False') } }]), []);
   });
 });
 

@@ -1,9 +1,13 @@
+import { contains, formatCidr, type Network, parseCidr } from '../../lib/cidr.ts';
 import type { Node } from '../../resources/kinds.ts';
+import { nodeConditions } from '../../resources/names.ts';
 
 export type NodeRangeStep =
   | { readonly type: 'assign'; readonly node: Node; readonly podCIDR: string }
   /** The range is used up: said on the node, tried again when a node goes. */
-  | { readonly type: 'exhausted'; readonly node: Node; readonly reason: string };
+  | { readonly type: 'exhausted'; readonly node: Node; readonly reason: string }
+  /** It has a share now, and still says that there is none. */
+  | { readonly type: 'supplied'; readonly node: Node };
 
 export interface NodeRangeObservation {
   readonly nodes: readonly Node[];
@@ -12,61 +16,81 @@ export interface NodeRangeObservation {
   readonly nodePrefixLength: number;
   /** Shares given by own writes that the nodes do not show yet, by node name. */
   readonly given: ReadonlyMap<string, string>;
+  /** Shares of nodes that are gone, by node name, the one that went last at the end: they have them back when they return. */
+  readonly former?: ReadonlyMap<string, string>;
 }
 
 /**
- * A share of the pod range for each node that has none: the lowest that is free, oldest node first. A share belongs to
- * its Node object: a host that comes back has it still, since the object stays.
+ * A share of the pod range for each node that has none: the one it had before it was removed, if that is free; else the lowest
+ * that nobody had; else the one whose node has been gone for longest. Oldest node first. The share of a host that was away
+ * belongs to its Node object all the time.
  */
 export function planNodeRanges(observed: NodeRangeObservation): NodeRangeStep[] {
-  const { nodes, podRange, nodePrefixLength, given } = observed;
+  const { nodes, podRange, nodePrefixLength, given, former = new Map<string, string>() } = observed;
   const range = parseRange(podRange, nodePrefixLength);
   const used = new Set<number>();
   for (const node of nodes) {
     for (const cidr of sharesOf(node, given)) for (const index of indexesOf(cidr, range)) used.add(index);
   }
-  const waiting = nodes
-    .filter((node) => sharesOf(node, given).length === 0 && !node.metadata.deletionTimestamp)
-    .sort(byAge);
+  const remembered = new Map<string, number>();
+  for (const [name, cidr] of former) {
+    const [index, ...more] = indexesOf(cidr, range);
+    if (index !== undefined && more.length === 0) remembered.set(name, index);
+  }
+  const spoken = new Set(remembered.values());
   let next = 0;
-  return waiting.map((node) => {
-    while (used.has(next)) next += 1;
-    if (next >= range.count) {
-      const reason = `no share of the pod range ${podRange} is left for it: all ${range.count} /${nodePrefixLength} networks are in use`;
-      return { type: 'exhausted', node, reason };
+  const unused = (): number | undefined => {
+    while (used.has(next) || spoken.has(next)) next += 1;
+    return next < range.count ? next : [...remembered.values()].find((index) => !used.has(index));
+  };
+  const steps: NodeRangeStep[] = [];
+  for (const node of [...nodes].sort(byAge)) {
+    if (sharesOf(node, given).length > 0) {
+      if (node.spec.podCIDRs?.length && saysExhausted(node)) steps.push({ type: 'supplied', node });
+      continue;
     }
-    used.add(next);
-    return { type: 'assign', node, podCIDR: `${textOf(range.base + next * range.size)}/${nodePrefixLength}` };
-  });
+    if (node.metadata.deletionTimestamp) continue;
+    const own = remembered.get(node.metadata.name);
+    const index = own !== undefined && !used.has(own) ? own : unused();
+    if (index === undefined) {
+      const reason = `no share of the pod range ${podRange} is left for it: all ${range.count} /${nodePrefixLength} networks are in use`;
+      steps.push({ type: 'exhausted', node, reason });
+      continue;
+    }
+    used.add(index);
+    const first = range.network.first + index * range.size;
+    steps.push({ type: 'assign', node, podCIDR: formatCidr({ first, prefixLength: nodePrefixLength }) });
+  }
+  return steps;
+}
+
+export function saysExhausted(node: Node): boolean {
+  const condition = node.status?.conditions?.find((one) => one.type === nodeConditions.podRangeExhausted);
+  return condition?.status === 'True';
 }
 
 interface Range {
-  readonly base: number;
+  readonly network: Network;
   /** Addresses in one share. */
   readonly size: number;
   readonly count: number;
 }
 
 function parseRange(cidr: string, nodePrefixLength: number): Range {
-  const [address = '', length = ''] = cidr.split('/');
-  const prefix = Number.parseInt(length, 10);
-  const base = numberOf(address);
-  if (base === undefined || !(prefix >= 0 && prefix <= nodePrefixLength && nodePrefixLength <= 30)) {
+  const network = parseCidr(cidr);
+  if (!network || network.prefixLength > nodePrefixLength || nodePrefixLength > 30) {
     throw new Error(`node range: cannot cut /${nodePrefixLength} networks from ${cidr}`);
   }
-  const mask = 2 ** (32 - prefix);
-  return { base: base - (base % mask), size: 2 ** (32 - nodePrefixLength), count: 2 ** (nodePrefixLength - prefix) };
+  return { network, size: 2 ** (32 - nodePrefixLength), count: 2 ** (nodePrefixLength - network.prefixLength) };
 }
 
 /** Which shares a network touches; one of another size or from outside takes what it overlaps. */
-function indexesOf(cidr: string, range: Range): number[] {
-  const [address = '', length = '32'] = cidr.split('/');
-  const start = numberOf(address);
-  if (start === undefined) return [];
-  const end = start + 2 ** (32 - Number.parseInt(length, 10)) - 1;
-  const first = Math.max(0, Math.floor((start - range.base) / range.size));
-  const last = Math.min(range.count - 1, Math.floor((end - range.base) / range.size));
-  return last < first ? [] : Array.from({ length: last - first + 1 }, (_, at) => first + at);
+function indexesOf(cidr: string, { network, size, count }: Range): number[] {
+  const taken = parseCidr(cidr.includes('/') ? cidr : `${cidr}/32`);
+  if (!taken || (!contains(network, taken.first) && !contains(taken, network.first))) return [];
+  const first = Math.max(0, Math.floor((taken.first - network.first) / size));
+  const last = Math.min(count - 1, Math.floor((taken.last - network.first) / size));
+  return Array.from({ length: last - first + 1 }, (_, at) => first + at);
 }
 
 function sharesOf(node: Node, given: ReadonlyMap<string, string>): readonly string[] {
@@ -74,16 +98,6 @@ function sharesOf(node: Node, given: ReadonlyMap<string, string>): readonly stri
   if (own.length > 0) return own;
   const pending = given.get(node.metadata.name);
   return pending === undefined ? [] : [pending];
-}
-
-function numberOf(address: string): number | undefined {
-  const parts = address.split('.').map((part) => Number.parseInt(part, 10));
-  if (parts.length !== 4 || parts.some((part) => !(part >= 0 && part <= 255))) return undefined;
-  return parts.reduce((total, part) => total * 256 + part, 0);
-}
-
-function textOf(address: number): string {
-  return [24, 16, 8, 0].map((shift) => Math.floor(address / 2 ** shift) % 256).join('.');
 }
 
 function byAge(a: Node, b: Node): number {

@@ -1,13 +1,24 @@
 import type { WorkResult } from '../../lib/work-queue.ts';
+import { isNodeSuspect } from '../../resources/failover.ts';
 import { apiVersionOf } from '../../resources/kind.ts';
-import { type Pod, pods as podKind, type ReplicaSet, replicaSets as replicaSetKind } from '../../resources/kinds.ts';
+import {
+  nodes as nodeKind,
+  type Pod,
+  pods as podKind,
+  type ReplicaSet,
+  replicaSets as replicaSetKind,
+  services as serviceKind,
+} from '../../resources/kinds.ts';
 import { annotations } from '../../resources/names.ts';
+import { isNetworkBehind } from '../../resources/network-behind.ts';
+import { isPodRouted } from '../../resources/pod-facts.ts';
 import { matchesSelector } from '../../resources/selectors.ts';
 import type { ControllerContext, RunningController } from '../controller-context.ts';
 import { createObjectWriter } from '../object-writer.ts';
 import { controllerOf, controllerRef, keyOf, refOf } from '../owners.ts';
 import { startReconciler } from '../reconciler.ts';
 import { isSame } from '../same.ts';
+import { selectsPod } from '../service-selection.ts';
 import { refusalOf, withRefusal } from './failure.ts';
 import { planReplicaSet, type ReplicaSetStep } from './plan.ts';
 
@@ -16,7 +27,10 @@ export function startReplicaSetController(context: ControllerContext): RunningCo
   const { client, clock, events, log } = context;
   const replicaSets = context.informers.of(replicaSetKind);
   const pods = context.informers.of(podKind);
+  const services = context.informers.of(serviceKind);
+  const nodes = context.informers.of(nodeKind);
   const writer = createObjectWriter(client);
+  services.index('namespace', (service) => [service.metadata.namespace ?? '']);
   pods.index('controller', (pod) => [controllerOf(pod)?.uid ?? '']);
   pods.index('orphans', (pod) => (controllerOf(pod) ? [] : [pod.metadata.namespace ?? '']));
   replicaSets.index('namespace', (one) => [one.metadata.namespace ?? '']);
@@ -42,6 +56,18 @@ export function startReplicaSetController(context: ControllerContext): RunningCo
     }
   }
 
+  /** What no service has needs nobody to follow it. */
+  function isRouted(pod: Pod): boolean {
+    if (isPodRouted(pod)) return true;
+    return !services.byIndex('namespace', pod.metadata.namespace ?? '').some((service) => selectsPod(service, pod));
+  }
+
+  function isInDoubt(pod: Pod): boolean {
+    const node = nodes.get(pod.spec.nodeName ?? '');
+    if (!node) return false;
+    return isNodeSuspect(node) || isNetworkBehind(node) || node.spec.unschedulable === true;
+  }
+
   function nextOrdinal(replicaSet: ReplicaSet, owned: readonly Pod[]): number {
     const uid = replicaSet.metadata.uid ?? '';
     let next = nextOrdinals.get(uid) ?? 0;
@@ -65,6 +91,8 @@ export function startReplicaSetController(context: ControllerContext): RunningCo
       orphans: pods.byIndex('orphans', replicaSet.metadata.namespace ?? '').filter(matches),
       matches,
       isBeingDeleted: (pod) => pods.isBeingDeleted(pod),
+      isRouted,
+      isInDoubt,
       nextOrdinal: nextOrdinal(replicaSet, owned),
       nowMs: clock.wallMs(),
     });

@@ -5,7 +5,7 @@ import type { Pod } from '../../resources/kinds.ts';
 import { isActive } from '../pod-facts.ts';
 import { podName } from '../pod-name.ts';
 import { sampleNowMs, samplePod, sampleReplicaSet } from '../sample-objects.ts';
-import { burst, maxUnplaced, planReplicaSet, type ReplicaSetObservation, rankForDeletion } from './plan.ts';
+import { burst, maxUnplaced, planReplicaSet, type ReplicaSetObservation } from './plan.ts';
 
 const owned = { ownerUid: 'rs-1' };
 
@@ -20,6 +20,8 @@ function observe(
     orphans: [],
     matches: (pod) => pod.metadata.labels?.app === 'web',
     isBeingDeleted: (pod) => pod.metadata.deletionTimestamp !== undefined,
+    isRouted: () => true,
+    isInDoubt: () => false,
     nextOrdinal: 0,
     nowMs: sampleNowMs,
     ...more,
@@ -108,32 +110,13 @@ describe('replica set plan', () => {
     assert.equal(plan.againAfterMs, 6000);
   });
 
-  it('ends unplaced, unready, stand-ins and crowded pods first', () => {
-    const pods = [
-      samplePod({ name: 'old-h1', nodeName: 'h1', isReady: true }),
-      samplePod({ name: 'old-h1-too', nodeName: 'h1', isReady: true }),
-      samplePod({ name: 'old-h2', nodeName: 'h2', isReady: true }),
-      samplePod({ name: 'stand-in', nodeName: 'h3', isReady: true, ageSeconds: 20 }),
-      samplePod({ name: 'unready', nodeName: 'h2', isReady: false }),
-      samplePod({ name: 'unplaced' }),
-    ];
-    const names = rankForDeletion(pods, sampleNowMs).map((pod) => pod.metadata.name);
-    assert.deepEqual(names.slice(0, 4), ['unplaced', 'unready', 'stand-in', 'old-h1-too']);
-  });
-
-  it('keeps what was lost and is back, though the stand-ins are spread better and only seconds younger', () => {
-    const made = [
-      samplePod({ name: 'back-1', nodeName: 'h1', isReady: true, ageSeconds: 20, isReturned: true }),
-      samplePod({ name: 'back-2', nodeName: 'h1', isReady: true, ageSeconds: 20, isReturned: true }),
-      samplePod({ name: 'back-sick', nodeName: 'h1', isReady: false, ageSeconds: 20, isReturned: true }),
-      samplePod({ name: 'stayed', nodeName: 'h2', isReady: true, ageSeconds: 19 }),
-      samplePod({ name: 'stand-in-1', nodeName: 'h3', isReady: true, ageSeconds: 16 }),
-      samplePod({ name: 'stand-in-2', nodeName: 'h2', isReady: true, ageSeconds: 16 }),
-      samplePod({ name: 'stand-in-3', nodeName: 'h4', isReady: true, ageSeconds: 16 }),
-    ];
-    const names = rankForDeletion(made, sampleNowMs, 4).map((pod) => pod.metadata.name);
-    assert.equal(names[0], 'back-sick');
-    assert.deepEqual(names.slice(1).sort(), ['stand-in-1', 'stand-in-2', 'stand-in-3']);
+  it('a pod is available when every node follows', () => {
+    const pod = samplePod({ name: 'a', ...owned, isReady: true, ageSeconds: 3 });
+    const { status, againAfterMs } = planReplicaSet(observe(1, [pod], { isRouted: () => false }));
+    assert.deepEqual([status.readyReplicas, status.availableReplicas, againAfterMs], [1, 0, 12_000]);
+    const old = samplePod({ name: 'a', ...owned, isReady: true, ageSeconds: 15 });
+    const waited = planReplicaSet(observe(1, [old], { isRouted: () => false }));
+    assert.equal(waited.status.availableReplicas, 1, 'nobody says so: it does not wait for ever');
   });
 });
 

@@ -1,10 +1,11 @@
 import type { PodTemplateSpec } from 'kubernetes-types/core/v1.js';
-import { suspectAfterMs } from '../../resources/failover.ts';
 import type { Pod, ReplicaSet } from '../../resources/kinds.ts';
 import { podConditions } from '../../resources/names.ts';
 import { isPodFinished, isPodLost, isPodTerminating, podCondition } from '../../resources/pod-facts.ts';
-import { createdAtMs, isActive, isServing, readySinceMs } from '../pod-facts.ts';
+import { createdAtMs, isActive, readySinceMs } from '../pod-facts.ts';
 import { podName } from '../pod-name.ts';
+import { planLeaving } from './leaving.ts';
+import { rankForDeletion } from './rank-for-deletion.ts';
 
 export type ReplicaSetStep =
   | {
@@ -29,6 +30,10 @@ export interface ReplicaSetObservation {
   readonly orphans: readonly Pod[];
   readonly matches: (pod: Pod) => boolean;
   readonly isBeingDeleted: (pod: Pod) => boolean;
+  /** Whoever may be sent to it is, if it is ready: no service has it, or all nodes follow. */
+  readonly isRouted: (pod: Pod) => boolean;
+  /** Its node is silent, does not follow what is routed, or is being emptied. */
+  readonly isInDoubt: (pod: Pod) => boolean;
   /** Smallest ordinal that no pod of it has ever had, as far as is known. */
   readonly nextOrdinal: number;
   /** Wall clock: compared with times in objects. */
@@ -48,6 +53,8 @@ export interface ReplicaSetPlan {
 export const burst = 250;
 /** Pods of one replica set that may wait for a node: more of them would help nobody, and fill the store. */
 export const maxUnplaced = 500;
+/** A node that does not follow is waited for 5 s; the rest is for the leader to change. After that nobody holds up a rollout. */
+const routingPatienceMs = 15_000;
 /** Finished pods kept to look at; older ones go. */
 const finishedKept = 5;
 
@@ -63,17 +70,22 @@ export function planReplicaSet(observed: ReplicaSetObservation): ReplicaSetPlan 
     ...adopted.map((pod) => ({ type: 'adoptPod' as const, pod })),
     ...staleFinished(mine, observed),
   ];
-  const missing = (replicaSet.spec.replicas ?? 1) - active.length;
+  const { status, availableAfterMs, available } = statusOf(observed, mine);
+  const leaving = planLeaving(replicaSet, active, available);
+  const { missing } = leaving;
   const waitMs = missing > 0 ? failureBackoffMs(mine, nowMs) : 0;
   const unplaced = active.filter((pod) => !pod.spec.nodeName);
   const room = Math.max(0, Math.min(burst, maxUnplaced - unplaced.length));
-  if (missing > 0 && waitMs === 0) steps.push(...creations(observed, Math.min(missing, room), lossOf(mine)));
-  if (missing < 0) steps.push(...deletions(active, Math.min(-missing, burst), nowMs));
+  const why = lossOf(mine) ?? leaving.why;
+  if (missing > 0 && waitMs === 0) steps.push(...creations(observed, Math.min(missing, room), why));
+  for (const pod of leaving.replaced.slice(0, burst)) {
+    steps.push({ type: 'deletePod', pod, why: 'it was asked to leave, and is replaced' });
+  }
+  if (missing < 0) steps.push(...deletions(leaving.staying, Math.min(-missing, burst), observed));
   if (replicaSet.spec.replicas === 0) {
     const lost = mine.filter((pod) => isPodLost(pod) && !observed.isBeingDeleted(pod));
     steps.push(...lost.map((pod) => ({ type: 'deletePod' as const, pod, why: 'scaled to 0' })));
   }
-  const { status, availableAfterMs } = statusOf(observed, mine);
   const times = [waitMs, availableAfterMs].filter((ms) => ms > 0);
   const held = missing > 0 && room === 0 ? whyHeld(unplaced) : undefined;
   return {
@@ -109,72 +121,11 @@ function creations(observed: ReplicaSetObservation, count: number, why: string |
   });
 }
 
-function deletions(active: readonly Pod[], count: number, nowMs: number): ReplicaSetStep[] {
+function deletions(active: readonly Pod[], count: number, observed: ReplicaSetObservation): ReplicaSetStep[] {
+  const { nowMs, isInDoubt } = observed;
   const isReturn = active.some((pod) => podCondition(pod, podConditions.nodeLost)?.status === 'False');
   const why = isReturn ? 'surplus, since pods of a lost node are back' : 'surplus';
-  return rankForDeletion(active, nowMs, count).map((pod) => ({ type: 'deletePod', pod, why }));
-}
-
-/**
- * First to go: not placed, not ready, stand-in for one that has come back, much younger, more of its kind on the node, younger. "Much" = by powers of two of
- * the age: what stands in for pods of a lost host goes when they return, while pods made together are thinned out evenly.
- */
-export function rankForDeletion(pods: readonly Pod[], nowMs: number, count = pods.length): Pod[] {
-  const perNode = new Map<string, number>();
-  for (const pod of pods) {
-    const node = pod.spec.nodeName ?? '';
-    perNode.set(node, (perNode.get(node) ?? 0) + 1);
-  }
-  const returned = pods.filter(
-    (pod) => podCondition(pod, podConditions.nodeLost)?.status === 'False' && isServing(pod),
-  );
-  const oldestReturnedMs = Math.min(...returned.map(createdAtMs));
-  const left = pods.map((pod) => ({ pod, rank: rankOf(pod, nowMs, oldestReturnedMs) }));
-  const ranked: Pod[] = [];
-  // One at a time: each deletion changes how many share a node.
-  while (left.length > 0 && ranked.length < count) {
-    let first = 0;
-    for (let at = 1; at < left.length; at += 1) {
-      if (goesBefore(left[at]!, left[first]!, perNode)) first = at;
-    }
-    const [taken] = left.splice(first, 1);
-    const node = taken!.pod.spec.nodeName ?? '';
-    perNode.set(node, (perNode.get(node) ?? 1) - 1);
-    ranked.push(taken!.pod);
-  }
-  return ranked;
-}
-
-interface Rank {
-  /** 0 not placed, 1 not ready, 2 ready. */
-  readonly state: number;
-  /** Made after one that was lost and is back: probably in its place. */
-  readonly isStandIn: boolean;
-  readonly ageClass: number;
-  readonly createdMs: number;
-}
-
-function rankOf(pod: Pod, nowMs: number, oldestReturnedMs: number): Rank {
-  const createdMs = createdAtMs(pod);
-  const ageSeconds = Number.isFinite(createdMs) ? Math.max(0, (nowMs - createdMs) / 1000) : 0;
-  return {
-    state: !pod.spec.nodeName ? 0 : isServing(pod) ? 2 : 1,
-    isStandIn: createdMs - oldestReturnedMs >= suspectAfterMs,
-    ageClass: Math.floor(Math.log2(ageSeconds + 1)),
-    createdMs,
-  };
-}
-
-type Ranked = { readonly pod: Pod; readonly rank: Rank };
-
-function goesBefore(a: Ranked, b: Ranked, perNode: ReadonlyMap<string, number>): boolean {
-  if (a.rank.state !== b.rank.state) return a.rank.state < b.rank.state;
-  if (a.rank.isStandIn !== b.rank.isStandIn) return a.rank.isStandIn;
-  if (a.rank.ageClass !== b.rank.ageClass) return a.rank.ageClass < b.rank.ageClass;
-  const [ofA, ofB] = [perNode.get(a.pod.spec.nodeName ?? '') ?? 0, perNode.get(b.pod.spec.nodeName ?? '') ?? 0];
-  if (ofA !== ofB) return ofA > ofB;
-  if (a.rank.createdMs !== b.rank.createdMs) return a.rank.createdMs > b.rank.createdMs;
-  return a.pod.metadata.name > b.pod.metadata.name;
+  return rankForDeletion(active, { nowMs, count, isInDoubt }).map((pod) => ({ type: 'deletePod', pod, why }));
 }
 
 /** A pod that ended for good (refused by its node, evicted) is replaced, ever more slowly while that goes on. */
@@ -200,24 +151,26 @@ function statusOf(observed: ReplicaSetObservation, mine: readonly Pod[]) {
   const minReadyMs = (replicaSet.spec.minReadySeconds ?? 0) * 1000;
   const templateLabels = Object.entries(replicaSet.spec.template?.metadata?.labels ?? {});
   let ready = 0;
-  let available = 0;
+  const available = new Set<Pod>();
   let availableAfterMs = 0;
   for (const pod of active) {
     const sinceMs = readySinceMs(pod);
     if (sinceMs === undefined) continue;
     ready += 1;
-    const waitMs = minReadyMs === 0 ? 0 : sinceMs + minReadyMs - nowMs;
-    if (waitMs <= 0) available += 1;
-    else availableAfterMs = availableAfterMs === 0 ? waitMs : Math.min(availableAfterMs, waitMs);
+    const untilMs = Math.max(
+      ...[minReadyMs, observed.isRouted(pod) ? 0 : routingPatienceMs].map((ms) => (ms === 0 ? 0 : sinceMs + ms)),
+    );
+    if (untilMs <= nowMs) available.add(pod);
+    else availableAfterMs = Math.min(availableAfterMs || Number.POSITIVE_INFINITY, untilMs - nowMs);
   }
   const isFullyLabeled = (pod: Pod) => templateLabels.every(([key, value]) => pod.metadata.labels?.[key] === value);
   const status: NonNullable<ReplicaSet['status']> = {
     replicas: active.length,
     fullyLabeledReplicas: active.filter(isFullyLabeled).length,
     readyReplicas: ready,
-    availableReplicas: available,
+    availableReplicas: available.size,
     observedGeneration: replicaSet.metadata.generation ?? 0,
     ...(replicaSet.status?.conditions ? { conditions: replicaSet.status.conditions } : {}),
   };
-  return { status, availableAfterMs };
+  return { status, availableAfterMs, available };
 }

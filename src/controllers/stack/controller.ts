@@ -4,11 +4,16 @@ import type { Kind } from '../../resources/kind.ts';
 import {
   serviceAccounts as accountKind,
   podDisruptionBudgets as budgetKind,
+  type ControllerRevision,
+  certificates as certificateKind,
   configMaps as configMapKind,
   deployments as deploymentKind,
+  ingresses as ingressKind,
   namespaces as namespaceKind,
   pods as podKind,
+  networkPolicies as policyKind,
   replicaSets as replicaSetKind,
+  controllerRevisions as revisionKind,
   roleBindings as roleBindingKind,
   roles as roleKind,
   type Stack,
@@ -27,9 +32,10 @@ import { startReconciler } from '../reconciler.ts';
 import { isSame } from '../same.ts';
 import { isOfEveryNamespace } from '../service-account/plan.ts';
 import type { SharedInformer } from '../shared-informer.ts';
+import { planHistory } from './history.ts';
 import type { Observed } from './inventory.ts';
 import { observeServices } from './observe-services.ts';
-import { planStack, type StackStep, stackFinalizer } from './plan.ts';
+import { planStack, type StackPlan, type StackStep, stackFinalizer } from './plan.ts';
 import { withRefusal } from './status.ts';
 
 /** Answers that waiting does not change. */
@@ -37,18 +43,29 @@ const refusals = ['Invalid', 'BadRequest', 'Forbidden', 'RequestEntityTooLarge']
 
 /** Makes of each Stack what its file says. Writes: Stack.status and finalizers, and the objects that it makes. */
 export function startStackController(context: ControllerContext): RunningController {
-  const { client, clock, events, informers } = context;
+  const { client, clock, events, gridSettings, informers } = context;
   const stacks = informers.of(stackKind);
   const namespaces = informers.of(namespaceKind);
   const pods = informers.of(podKind);
   const replicaSets = informers.of(replicaSetKind);
+  const revisions = informers.of(revisionKind);
   const writer = createObjectWriter(client);
-  const made: SharedInformer<ApiObject>[] = [deploymentKind, serviceKind, secretKind, volumeKind, podKind].map((kind) =>
-    informers.of<ApiObject>(kind as Kind),
-  );
-  const kindsOfOthers = [configMapKind, stackKind, accountKind, roleKind, roleBindingKind, budgetKind];
+  const made: SharedInformer<ApiObject>[] = [
+    deploymentKind,
+    serviceKind,
+    secretKind,
+    volumeKind,
+    podKind,
+    policyKind,
+    ingressKind,
+  ].map((kind) => informers.of<ApiObject>(kind as Kind));
+  const kindsOfOthers = [
+    ...[configMapKind, stackKind, accountKind, roleKind, roleBindingKind, budgetKind, certificateKind],
+  ];
   const others = [...made, ...kindsOfOthers.map((kind) => informers.of<ApiObject>(kind as Kind))];
   replicaSets.index('controller', (one) => [controllerOf(one)?.uid ?? '']);
+  revisions.index('controller', (one) => [controllerOf(one)?.uid ?? '']);
+  const isKept = (one: ControllerRevision) => !revisions.isBeingDeleted(one);
 
   const queue = startReconciler({ name: 'stack', context, reconcile });
   stacks.onChange((key) => queue.add(key));
@@ -61,12 +78,20 @@ export function startStackController(context: ControllerContext): RunningControl
         for (const stack of stacks.byIndex('namespace', old.metadata.namespace ?? '')) queue.add(keyOf(stack));
     });
   }
+  // A host or port that another namespace had may be free now.
+  informers.of(ingressKind).onChange((_key, _ingress, old) => {
+    for (const stack of old ? stacks.list() : []) if (wasRefused(stack)) queue.add(keyOf(stack));
+  });
+  const stopFollowing = gridSettings.onChange(() => {
+    for (const stack of stacks.list()) queue.add(keyOf(stack));
+  });
   for (const informer of others) informer.index('namespace', (object) => [object.metadata.namespace ?? '']);
 
   async function reconcile(key: string, signal: AbortSignal): Promise<WorkResult> {
     const stack = stacks.get(key);
     if (!stack) return;
-    const compiled = compileStack(stack);
+    const { baseDomain } = await gridSettings.ingress();
+    const compiled = compileStack(stack, baseDomain === undefined ? {} : { baseDomain });
     const isOurs = (object: ApiObject) => object.metadata.annotations?.[annotations.appliedHash] !== undefined;
     const madeObjects = made.flatMap((informer) =>
       informer
@@ -75,7 +100,7 @@ export function startStackController(context: ControllerContext): RunningControl
         .map((object): Observed => ({ kind: informer.kind, object })),
     );
     const podsOfStack = pods.byIndex('stack', key);
-    const plan = planStack({
+    const planned = planStack({
       stack,
       compiled,
       find: (kind, name) => informers.of(kind).get(`${stack.metadata.namespace ?? ''}/${name}`),
@@ -91,6 +116,7 @@ export function startStackController(context: ControllerContext): RunningControl
       mayDeleteNamespace: mayDeleteNamespace(stack),
       nowMs: clock.wallMs(),
     });
+    const plan = stack.metadata.deletionTimestamp ? planned : withHistory(stack, planned);
     const refused: string[] = [];
     const isDoneAlready = (step: StackStep) =>
       step.type === 'delete' && informers.of(step.kind).isBeingDeleted(step.object);
@@ -104,6 +130,18 @@ export function startStackController(context: ControllerContext): RunningControl
     );
     // What was made is in the next status; what was refused waits for a change.
     if (steps.length > 0 && refused.length === 0 && !stack.metadata.deletionTimestamp) queue.add(key);
+  }
+
+  function withHistory(stack: Stack, plan: StackPlan): StackPlan {
+    const isComplete = plan.status.conditions?.some(
+      ({ type, reason }) => type === 'Progressing' && reason === 'Complete',
+    );
+    const { steps, version } = planHistory({
+      stack,
+      revisions: revisions.byIndex('controller', stack.metadata.uid ?? '').filter(isKept),
+      isThrough: plan.steps.length === 0 && isComplete === true,
+    });
+    return { steps: [...steps, ...plan.steps], status: { ...plan.status, version } };
   }
 
   async function tryStep(stack: Stack, step: StackStep, refused: string[], signal: AbortSignal): Promise<void> {
@@ -164,11 +202,28 @@ export function startStackController(context: ControllerContext): RunningControl
     return others.every((informer) =>
       informer
         .byIndex('namespace', name)
-        .every((object) => object.metadata.uid === stack.metadata.uid || isOfEveryNamespace(object)),
+        .every(
+          (object) => object.metadata.uid === stack.metadata.uid || isOfEveryNamespace(object) || goesByItself(object),
+        ),
     );
   }
 
-  return { stop: () => queue.stop() };
+  return {
+    stop: async () => {
+      stopFollowing();
+      await queue.stop();
+    },
+  };
+}
+
+function wasRefused({ status }: Stack): boolean {
+  return status?.conditions?.some(({ type, reason }) => type === 'Progressing' && reason === 'Refused') ?? false;
+}
+
+/** Made for Ingress objects: it goes some moments after the last of them. */
+function goesByItself(object: ApiObject): boolean {
+  if (object.metadata.labels?.[labels.automaticCertificate] === 'true') return true;
+  return controllerOf(object)?.kind === certificateKind.kind;
 }
 
 function stackKeysOf(object: ApiObject | undefined): string[] {

@@ -3,6 +3,9 @@ import { annotations, labels } from '../../resources/names.ts';
 import { type CompiledStack, serviceSelector } from '../../stack/compile.ts';
 import { newestSet } from '../deployment/replica-set-for.ts';
 import { controllerOf } from '../owners.ts';
+import { isActive } from '../pod-facts.ts';
+import type { Trouble } from '../pod-trouble.ts';
+import { deploymentTrouble } from './deployment-trouble.ts';
 import { type ServiceState, serviceState } from './service-state.ts';
 
 export interface ServiceSources {
@@ -22,14 +25,33 @@ export function observeServices(sources: ServiceSources): Map<string, ServiceSta
     const label = serviceSelector(stack.metadata.name, name)[labels.service];
     const own = pods.filter((pod) => pod.metadata.labels?.[labels.service] === label);
     const mayEnd = (service.restart ?? 'always') !== 'always';
-    const isNewest = mayEnd ? isCompiledPod(compiled) : ofNewestTemplate(sources, name);
-    const newest = own.filter(isNewest);
-    states.set(
-      name,
-      serviceState({ instances: service.instances, newest, mayEnd, olderCount: own.length - newest.length }),
-    );
+    const set = mayEnd ? undefined : newestSetOf(sources, name);
+    const isOfSet = (pod: Pod) => set !== undefined && controllerOf(pod)?.uid === set.metadata.uid;
+    const newest = own.filter(mayEnd ? isCompiledPod(compiled) : isOfSet);
+    const waits = deploymentTrouble(sources, name);
+    // While an update waits, the instances that serve are those of the version before: nothing is missing.
+    const counted = waits && !isThrough(newest, service.instances) ? own : newest;
+    const state = serviceState({
+      instances: service.instances,
+      newest: counted,
+      mayEnd,
+      olderCount: own.length - counted.length,
+      available: set && counted === newest ? (set.status?.availableReplicas ?? 0) : undefined,
+    });
+    const isOver = counted === newest && waits?.isMeanwhile;
+    const trouble = waits && { ...waits, message: withInstance(waits, state.trouble) };
+    states.set(name, trouble && !isOver ? { ...state, updated: newest.filter(isActive).length, trouble } : state);
   }
   return states;
+}
+
+/** Which instance it is, where that is what is wrong. */
+function withInstance({ reason, message }: Trouble, trouble: Trouble | undefined): string {
+  return reason === 'DeadlineExceeded' && trouble ? `${message}: ${trouble.message}` : message;
+}
+
+function isThrough(newest: readonly Pod[], instances: number): boolean {
+  return newest.filter(isActive).length >= instances;
 }
 
 function isCompiledPod(compiled: CompiledStack): (pod: Pod) => boolean {
@@ -39,15 +61,11 @@ function isCompiledPod(compiled: CompiledStack): (pod: Pod) => boolean {
   return (pod) => names.has(pod.metadata.name);
 }
 
-function ofNewestTemplate(
-  { compiled, deployment, replicaSetsOf }: ServiceSources,
-  name: string,
-): (pod: Pod) => boolean {
+function newestSetOf({ compiled, deployment, replicaSetsOf }: ServiceSources, name: string): ReplicaSet | undefined {
   const wanted = compiled.workloads.find((one) => one.service === name)?.object;
   const observed = wanted && deployment(wanted.metadata.name);
   const hash = (object: Deployment | NonNullable<typeof wanted>) =>
     object.metadata.annotations?.[annotations.appliedHash];
-  if (!wanted || !observed || hash(observed) !== hash(wanted)) return () => false;
-  const newest = newestSet(observed, replicaSetsOf(observed.metadata.uid ?? ''));
-  return (pod) => newest !== undefined && controllerOf(pod)?.uid === newest.metadata.uid;
+  if (!wanted || !observed || hash(observed) !== hash(wanted)) return undefined;
+  return newestSet(observed, replicaSetsOf(observed.metadata.uid ?? ''));
 }

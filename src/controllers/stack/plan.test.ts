@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import type { Stack } from '../../resources/kinds.ts';
+import type { Kind } from '../../resources/kind.ts';
+import { type Service, type Stack, services as serviceKind } from '../../resources/kinds.ts';
 import type { ApiObject } from '../../resources/object.ts';
 import type { StackService } from '../../resources/stack-types.ts';
 import { compileStack } from '../../stack/compile.ts';
@@ -125,6 +126,33 @@ describe('stack plan', () => {
       observe({ ...stack({ web: {} }), spec: { services: stack({ web: {} }).spec.services } }, there),
     );
     assert.deepEqual(brief(steps).sort(), ['delete Deployment old', 'delete Service old']);
+  });
+
+  it('makes a Service object anew that is to have an address, or none any more', () => {
+    const modes = ['dnsrr', 'vip'] as const;
+    for (const [before, after] of [modes, modes.toReversed()]) {
+      const one = stack({ web: { endpointMode: after! } });
+      const there = applied([], planStack(observe(stack({ web: { endpointMode: before! } }), [])).steps);
+      const { steps } = planStack(observe(one, there));
+      assert.deepEqual(brief(steps), ['delete Service web']);
+      assert.deepEqual(brief(planStack(observe(one, applied(there, steps))).steps), ['create Service web']);
+    }
+  });
+
+  it('gives the Service object of an earlier version, which made all of them without one, an address', () => {
+    const one = stack({ web: {} });
+    const there = applied([], planStack(observe(one, [])).steps).map((each): Observed => {
+      if (each.kind !== (serviceKind as Kind)) return each;
+      const metadata = {
+        ...each.object.metadata,
+        annotations: { 'flotilla.dev/applied-hash': 'of an earlier version' },
+      };
+      const spec = { ...(each.object as Service).spec, clusterIP: 'None', clusterIPs: ['None'] };
+      return { ...each, object: { ...each.object, metadata, spec } as Service };
+    });
+    const { steps } = planStack(observe(one, there));
+    assert.deepEqual(brief(steps), ['delete Service web']);
+    assert.deepEqual(brief(planStack(observe(one, applied(there, steps))).steps), ['create Service web']);
   });
 
   it('leaves alone what others made, and names them', () => {

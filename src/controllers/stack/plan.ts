@@ -1,9 +1,12 @@
+import { optionPrefix } from '../../resources/ingress-options.ts';
 import type { Kind } from '../../resources/kind.ts';
-import { type Stack, volumes } from '../../resources/kinds.ts';
+import { type Deployment, deployments, type Service, type Stack, services, volumes } from '../../resources/kinds.ts';
 import { annotations, labels } from '../../resources/names.ts';
 import type { ApiObject } from '../../resources/object.ts';
+import { isHeadless } from '../../resources/service-facts.ts';
 import type { CompiledStack, CompiledWorkload, Gate } from '../../stack/compile.ts';
 import { inventoryEntry, type Observed } from './inventory.ts';
+import { isUndone, markedAgain, mergedDeployment } from './merged-deployment.ts';
 import type { ServiceState } from './service-state.ts';
 import { stackStatus } from './status.ts';
 
@@ -75,6 +78,9 @@ function apply({ stack, find }: StackObservation, kind: Kind, object: ApiObject,
   const known = find(kind, object.metadata.name);
   if (!known) return [{ type: 'create', kind, object }];
   const owner = known.metadata.labels?.[labels.stack];
+  if (kind === (deployments as Kind) && isUndone(known as Deployment, object as Deployment)) {
+    return [{ type: 'update', kind, object: markedAgain(known as Deployment, object as Deployment) }];
+  }
   if (owner !== stack.metadata.name || known.metadata.annotations?.[annotations.appliedHash] === undefined) {
     const whose = owner === undefined ? 'was not made by a stack' : `belongs to stack ${owner}`;
     conflicts.push(`${kind.kind} ${object.metadata.namespace}/${object.metadata.name} exists already and ${whose}`);
@@ -84,13 +90,26 @@ function apply({ stack, find }: StackObservation, kind: Kind, object: ApiObject,
   const hash = (one: ApiObject) => one.metadata.annotations?.[annotations.appliedHash];
   // A bare pod has its hash in its name, and a Volume has nothing that could change.
   if (hash(known) === hash(object) || kind.kind === 'Pod') return [];
+  // With an address or without one for ever: what has to change is made anew when it is gone.
+  if (kind === (services as Kind) && isHeadless(known as Service) !== isHeadless(object as Service)) {
+    return [{ type: 'delete', kind, object: known }];
+  }
   const metadata = {
     ...known.metadata,
     labels: { ...known.metadata.labels, ...object.metadata.labels },
-    annotations: { ...known.metadata.annotations, ...object.metadata.annotations },
+    annotations: { ...othersOf(known), ...object.metadata.annotations },
   };
   if (kind === (volumes as Kind)) return [{ type: 'update', kind, object: { ...known, metadata } }];
+  if (kind === (deployments as Kind)) {
+    return [{ type: 'update', kind, object: mergedDeployment(known as Deployment, object as Deployment, metadata) }];
+  }
   return [{ type: 'update', kind, object: { ...known, ...object, metadata } }];
+}
+
+/** Annotations that may be somebody else's: options of Ingress objects are the file's alone. */
+function othersOf({ metadata }: ApiObject): Record<string, string> {
+  const kept = Object.entries(metadata.annotations ?? {}).filter(([name]) => !name.startsWith(optionPrefix));
+  return Object.fromEntries(kept);
 }
 
 /**

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { ContainerStatus } from 'kubernetes-types/core/v1.js';
 import type { Pod } from '../../resources/kinds.ts';
+import { podTrouble } from '../pod-trouble.ts';
 import { type SamplePod, samplePod } from '../sample-objects.ts';
-import { podTrouble, serviceState } from './service-state.ts';
+import { serviceState } from './service-state.ts';
 
 function pod(given: Omit<SamplePod, 'name'>, container?: Partial<ContainerStatus>, status: Pod['status'] = {}): Pod {
   const made = samplePod({ name: 'web-1', ...given });
@@ -104,6 +105,12 @@ describe('state of a service', () => {
   it('is still rolling while earlier instances are there', () => {
     const state = serviceState({ instances: 1, newest: [ready], mayEnd: false, olderCount: 1 });
     assert.equal(state.trouble?.message, '1 instance of the earlier version is still there');
+  });
+  it('is not there before every node sends it requests', () => {
+    const given = { instances: 1, newest: [ready], mayEnd: false, olderCount: 0 };
+    const { trouble, isHealthy } = serviceState({ ...given, available: 0 });
+    assert.deepEqual([trouble?.reason, trouble?.isStuck, isHealthy], ['Routing', false, true]);
+    assert.equal(serviceState({ ...given, available: 1 }).trouble, undefined);
   });
   it('does not complain of a lost instance that has been replaced', () => {
     const lost = samplePod({ name: 'b', ...placed, isReady: true, isLost: true });

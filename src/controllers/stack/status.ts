@@ -1,9 +1,10 @@
 import { setCondition } from '../../resources/conditions.ts';
 import type { Stack } from '../../resources/kinds.ts';
 import type { StackServiceStatus } from '../../resources/stack-types.ts';
+import type { Trouble } from '../pod-trouble.ts';
 import { inventoryEntry } from './inventory.ts';
 import type { StackObservation } from './plan.ts';
-import type { ServiceState, Trouble } from './service-state.ts';
+import type { ServiceState } from './service-state.ts';
 
 export interface StackStatusInput extends StackObservation {
   /** Sentences about names that are taken. */
@@ -57,6 +58,8 @@ function progressOf({ conflicts, held, services }: StackStatusInput) {
   if (worst?.isStuck) return { status: 'False', reason: worst.reason, message: `${worst.name}: ${worst.message}` };
   const [waiting] = held;
   const [name, message] = worst ? [worst.name, worst.message] : (waiting ?? []);
-  if (name !== undefined) return { status: 'True', reason: 'Deploying', message: `${name}: ${message}` };
+  const isWaiting = worst?.reason === 'OutsideWindow' && troubles.every((one) => one.reason === 'OutsideWindow');
+  const reason = isWaiting && !waiting ? 'OutsideWindow' : 'Deploying';
+  if (name !== undefined) return { status: 'True', reason, message: `${name}: ${message}` };
   return { status: 'True', reason: 'Complete', message: 'every service is what the file says' };
 }

@@ -3,7 +3,7 @@ import type { Descriptions } from './descriptions.ts';
 export const podDescriptions: Descriptions = {
   Pod: 'A container that runs on one node, with its address and volumes.',
   'PodSpec.volumes': 'What the container can mount.',
-  'PodSpec.containers': 'What runs. One in this release.',
+  'PodSpec.containers': 'What runs, side by side on one address.',
   'PodSpec.restartPolicy':
     'Whether a container that ended is started again: Always, OnFailure (not after exit code 0) or Never.',
   'PodSpec.dnsPolicy': 'How names are resolved: by the node’s own DNS.',

@@ -5,7 +5,7 @@ import { objectMeta } from '../meta.ts';
 import { field, message } from '../schema.ts';
 import { requireSame } from '../validate.ts';
 
-/** What a controller remembers of a former state of the object that owns it; Flotilla itself writes none. */
+/** What a controller remembers of a former state of the object that owns it; Flotilla's own are the versions of stacks. */
 export const controllerRevisions = defineKind<ControllerRevision>({
   group: 'apps',
   version: 'v1',

@@ -6,6 +6,7 @@ import { countOrPercent } from '../name-checks.ts';
 import { podTemplateSpec, validateSelectorAndTemplate } from '../pod-template.ts';
 import { type FieldError, field, type JsonObject, listOf, message } from '../schema.ts';
 import { renderLabelSelector } from '../selectors.ts';
+import { updateRuleProblems } from '../update-rules.ts';
 import { requireSame } from '../validate.ts';
 import { containersOf, imagesOf } from './template-columns.ts';
 
@@ -98,6 +99,9 @@ export const deployments = defineKind<Deployment>({
     const { progressDeadlineSeconds: deadline = 600, minReadySeconds = 0 } = one.spec;
     if (deadline <= minReadySeconds) {
       errors.push(invalid('spec.progressDeadlineSeconds', deadline, 'must be greater than minReadySeconds'));
+    }
+    for (const { key, value, problem } of updateRuleProblems(one.metadata.annotations)) {
+      errors.push(invalid(`metadata.annotations[${key}]`, value, problem));
     }
   },
   validateUpdate: (one, old, errors) => requireSame(one.spec.selector, old.spec.selector, 'spec.selector', errors),

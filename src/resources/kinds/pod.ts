@@ -75,9 +75,13 @@ export const pods = defineKind<Pod>({
         forbidden('spec.tolerations', 'existing toleration can not be modified except its tolerationSeconds'),
       );
     }
-    const kept = (one: typeof spec) => ({ ...one, tolerations, containers: one.containers?.map(withoutImage) });
+    const kept = ({ containers, initContainers, ...one }: typeof spec) => ({
+      ...{ ...one, tolerations, containers: containers?.map(withoutImage) },
+      initContainers: initContainers?.map(withoutImage),
+    });
     if (!jsonEqual(kept(spec), kept(old.spec))) {
-      const only = '`spec.containers[*].image`,`spec.tolerations` (only additions to existing tolerations)';
+      const only =
+        '`spec.containers[*].image`,`spec.initContainers[*].image`,`spec.tolerations` (only additions to existing tolerations)';
       errors.push(forbidden('spec', `pod updates may not change fields other than ${only}`));
     }
   },

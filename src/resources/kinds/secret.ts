@@ -7,13 +7,17 @@ import { type FieldError, field, mapOf, message } from '../schema.ts';
 import { checkKeys, count, decodedBytesOf, immutableData, maxDataBytes, requireMutable } from './config-map.ts';
 
 const defaultType = 'Opaque';
+export const tlsType = 'kubernetes.io/tls';
+/** Ours: who may pass a proxy, lines of htpasswd under the key `auth`. */
+export const basicAuthType = 'flotilla.dev/basic-auth';
 
 /** Keys that a type of secret must have. */
 const keysOfTypes: Readonly<Record<string, readonly string[]>> = {
-  'kubernetes.io/tls': ['tls.crt', 'tls.key'],
+  [tlsType]: ['tls.crt', 'tls.key'],
   'kubernetes.io/dockerconfigjson': ['.dockerconfigjson'],
   'kubernetes.io/dockercfg': ['.dockercfg'],
   'kubernetes.io/ssh-auth': ['ssh-privatekey'],
+  [basicAuthType]: ['auth'],
 };
 
 export const secrets = defineKind<Secret>({
@@ -56,6 +60,7 @@ export const secrets = defineKind<Secret>({
       if (secret.data?.[key] === undefined) errors.push(required(`data[${key}]`));
     }
     checkDockerConfig(secret, errors);
+    checkPasswords(secret, errors);
     if (secret.type === 'kubernetes.io/basic-auth' && !secret.data?.username && !secret.data?.password) {
       errors.push(required('data[username]'), required('data[password]'));
     }
@@ -87,4 +92,22 @@ function validateSecretUpdate(secret: Secret, old: Secret, errors: FieldError[])
   if (secret.type !== old.type) errors.push(invalid('type', secret.type, 'field is immutable'));
   requireMutable(old.immutable, secret.immutable, errors);
   if (old.immutable && !jsonEqual(secret.data ?? {}, old.data ?? {})) errors.push(immutableData('data'));
+}
+
+const maxUsers = 1_000;
+
+/** Lines of htpasswd, for the way in. Messages never repeat them. */
+function checkPasswords({ type, data }: Secret, errors: FieldError[]): void {
+  if (type !== basicAuthType || data?.auth === undefined) return;
+  const lines = Buffer.from(data.auth, 'base64').toString('utf8').split(/\r?\n/);
+  const users = lines.filter((line) => line !== '');
+  const refuse = (why: string) => void errors.push(invalid('data[auth]', redacted, why));
+  if (users.length === 0 || users.length > maxUsers) refuse(`must have 1 to ${maxUsers} lines name:hash`);
+  // What crypt(3) knows; Apache's own $apr1$ and {SHA} it does not.
+  const at = users.findIndex((line) => !/^[^:\s"'\\]{1,64}:\$(1|2[abxy]|5|6|7|y|gy)\$[\x21-\x7e]{1,250}$/.test(line));
+  if (at >= 0)
+    refuse(`line ${lines.indexOf(users[at] ?? '') + 1} must be name:hash, with a hash such as openssl passwd -6 makes`);
+  const names = users.map((line) => line.slice(0, line.indexOf(':')));
+  const twice = names.findIndex((name, index) => names.indexOf(name) !== index);
+  if (twice >= 0) refuse(`line ${lines.lastIndexOf(users[twice] ?? '') + 1} names a user a second time`);
 }

@@ -9,6 +9,8 @@ import { createAuthorizer } from './authorizer.ts';
 import { RoleIndex } from './rbac/role-index.ts';
 
 const admin: User = { name: 'flotilla:admin', groups: ['system:masters'] };
+/** With the label of ingress nodes; the others have none, or `false`. */
+const h3: User = { name: 'system:node:h3', groups: ['system:nodes'], grid: 'main' };
 const h1: User = { name: 'system:node:h1', groups: ['system:nodes'], grid: 'main' };
 const join: User = { name: 'system:join:t', groups: ['system:authenticated'], grid: 'main' };
 
@@ -51,6 +53,8 @@ const pods = [
 ];
 const stored: Record<string, ApiObject> = {
   'nodes//h1': node('h1', { podCIDRs: ['10.80.1.0/24'] }),
+  'nodes//h3': node('h3', {}, { 'flotilla.dev/ingress': '' }),
+  'nodes//h4': node('h4', {}, { 'flotilla.dev/ingress': 'false' }),
   'volumes.flotilla.dev/shop/data': volume('data', 'h1'),
   'volumes.flotilla.dev/shop/other': volume('other', 'h2'),
   'volumes.flotilla.dev/shop/idle': volume('idle', 'h1'),
@@ -62,8 +66,8 @@ function deleted<T extends ApiObject>(object: T): T {
   return { ...object, metadata: { ...object.metadata, deletionTimestamp: '2026-01-01T00:00:00Z' } };
 }
 
-function node(name: string, spec: object): ApiObject & { spec: object } {
-  return { apiVersion: 'v1', kind: 'Node', metadata: { name }, spec };
+function node(name: string, spec: object, labels: Record<string, string> = {}): ApiObject & { spec: object } {
+  return { apiVersion: 'v1', kind: 'Node', metadata: { name, labels }, spec };
 }
 function volume(name: string, nodeName: string): ApiObject & { spec: object } {
   return {
@@ -105,6 +109,7 @@ const yes: readonly (readonly [string, Attributes['verb'], Kind, Ask?])[] = [
   ['the status of its pod', 'patch', kinds.pods, { ...shop, name: 'a', subresource: 'status' }],
   ['the status, second time', 'update', kinds.pods, { ...shop, name: 'a', subresource: 'status', object: pods[0]! }],
   ['the end of its pod', 'delete', kinds.pods, { ...shop, name: 'a' }],
+  ['the eviction of its pod', 'create', kinds.pods, { ...shop, name: 'a', subresource: 'eviction' }],
   ['all nodes', 'list', kinds.nodes],
   ['another node', 'get', kinds.nodes, { name: 'h2' }],
   ['itself, new', 'create', kinds.nodes, { object: node('h1', {}) }],
@@ -129,6 +134,8 @@ const yes: readonly (readonly [string, Attributes['verb'], Kind, Ask?])[] = [
   ],
   ['services', 'watch', kinds.services],
   ['endpoints', 'list', kinds.endpointSlices],
+  ['network policies', 'watch', kinds.networkPolicies],
+  ['whom they mean', 'watch', kinds.addressGroups],
   ['an event', 'create', kinds.events, shop],
   ['a token of its pod’s account', 'create', kinds.serviceAccounts, { ...shop, name: 'default', subresource: 'token' }],
   ['that token, for its pod', 'create', kinds.serviceAccounts, tokenFor({ kind: 'Pod', name: 'a', uid: 'uid-a' })],
@@ -146,6 +153,7 @@ const no: readonly (readonly [string, Attributes['verb'], Kind, Ask?])[] = [
   ['the spec of its pod', 'patch', kinds.pods, { ...shop, name: 'a' }],
   ['logs', 'get', kinds.pods, { ...shop, name: 'a', subresource: 'log' }],
   ['exec', 'create', kinds.pods, { ...shop, name: 'a', subresource: 'exec' }],
+  ['the eviction of a pod of h2', 'create', kinds.pods, { ...shop, name: 'b', subresource: 'eviction' }],
   ['binding', 'create', kinds.pods, { ...shop, name: 'a', subresource: 'binding' }],
   ['a new pod', 'create', kinds.pods, shop],
   ['all pods deleted', 'deletecollection', kinds.pods, own],
@@ -182,6 +190,8 @@ const no: readonly (readonly [string, Attributes['verb'], Kind, Ask?])[] = [
   ['a volume of h2', 'get', kinds.volumes, { ...shop, name: 'other' }],
   ['the volume itself', 'update', kinds.volumes, { ...shop, name: 'data' }],
   ['a service written', 'create', kinds.services, shop],
+  ['a network policy, deleted', 'delete', kinds.networkPolicies, { ...shop, name: 'a' }],
+  ['whom it means, written', 'update', kinds.addressGroups, { name: 'a' }],
   ['events read', 'list', kinds.events, shop],
   ['the lease of h2', 'update', kinds.leases, { ...lease, name: 'h2' }],
   ['the leader lease', 'update', kinds.leases, { namespace: 'flotilla-system', name: 'h1' }],
@@ -203,6 +213,29 @@ for (const [name, verb, kind, ask] of no) {
   test(`node h1 may not ${verb} ${name}`, () => assert.equal(allowed(h1, verb, kind, ask), false));
 }
 
+const ownGrid = { fieldSelector: 'metadata.name=main' };
+const ofGrid: readonly (readonly [string, Attributes['verb'], Kind, Partial<Attributes>, boolean])[] = [
+  ['the settings of its grid', 'get', kinds.grids as Kind, { name: 'main' }, true],
+  ['its grid alone', 'list', kinds.grids as Kind, ownGrid, true],
+  ['its grid alone', 'watch', kinds.grids as Kind, ownGrid, true],
+  ['another grid', 'get', kinds.grids as Kind, { name: 'blue' }, false],
+  ['all grids', 'list', kinds.grids as Kind, {}, false],
+  ['all grids but one', 'watch', kinds.grids as Kind, { fieldSelector: 'metadata.name!=main' }, false],
+  ['another grid', 'watch', kinds.grids as Kind, { fieldSelector: 'metadata.name=blue' }, false],
+  ['its grid', 'update', kinds.grids as Kind, { name: 'main' }, false],
+  ['its grid', 'patch', kinds.grids as Kind, { name: 'main' }, false],
+  ['its grid', 'delete', kinds.grids as Kind, { name: 'main' }, false],
+  ['tokens', 'list', kinds.tokens as Kind, { fieldSelector: 'metadata.name=main' }, false],
+  ['nodes', 'get', kinds.nodes as Kind, { name: 'main' }, false],
+];
+for (const [what, verb, kind, ask, isAllowed] of ofGrid) {
+  const words = isAllowed ? 'may' : 'may not';
+  test(`in the grid system node h1 ${words} ${verb} ${what} (${ask.fieldSelector ?? ask.name ?? ''})`, () => {
+    assert.equal(allowed(h1, verb, kind, { ...ask, grid: 'system' }), isAllowed);
+    assert.equal(allowed(join, verb, kind, { ...ask, grid: 'system' }), false);
+  });
+}
+
 test('a refusal is in the words of Kubernetes and says why', () => {
   const decision = authorizer.authorize(h1, {
     verb: 'get',
@@ -217,4 +250,62 @@ test('a refusal is in the words of Kubernetes and says why', () => {
       'User "system:node:h1" cannot get resource "secrets" in API group "" in the namespace "shop": no pod on node "h1" uses it',
     why: 'no pod on node "h1" uses it',
   });
+});
+
+const letsIn: readonly (readonly [Kind, Ask?])[] = [
+  [kinds.ingresses],
+  [kinds.ingressClasses],
+  [kinds.certificates],
+  [kinds.secrets, { fieldSelector: 'type=kubernetes.io/tls' }],
+  [kinds.secrets, { fieldSelector: 'type==flotilla.dev/basic-auth', ...shop }],
+];
+for (const [kind, ask = {}] of letsIn) {
+  const what = `${kind.plural} ${ask.fieldSelector ?? ''}`;
+  test(`an ingress node may list and watch ${what}; no other node may, and none writes`, () => {
+    for (const verb of ['list', 'watch'] as const) {
+      assert.equal(allowed(h3, verb, kind, ask), true);
+      assert.equal(allowed(h1, verb, kind, ask), false);
+      assert.equal(allowed({ ...h3, name: 'system:node:h4' }, verb, kind, ask), false);
+      assert.equal(allowed({ ...h3, name: 'system:node:h5' }, verb, kind, ask), false, 'nobody knows it');
+    }
+    for (const verb of ['create', 'update', 'patch', 'delete', 'deletecollection'] as const) {
+      assert.equal(allowed(h3, verb, kind, { ...shop, name: 'x', ...ask }), false, verb);
+    }
+    assert.equal(allowed(h3, 'update', kind, { ...shop, name: 'x', subresource: 'status' }), false);
+  });
+}
+
+test('an ingress node reads no other Secrets', () => {
+  const no: readonly Ask[] = [
+    {},
+    shop,
+    { fieldSelector: 'type=Opaque' },
+    { fieldSelector: 'type!=kubernetes.io/tls' },
+    { fieldSelector: 'metadata.name=type=kubernetes.io/tls' },
+    { fieldSelector: 'type=kubernetes.io/tlsx' },
+    { fieldSelector: 'xtype=kubernetes.io/tls' },
+  ];
+  for (const ask of no) assert.equal(allowed(h3, 'list', kinds.secrets, ask), false, JSON.stringify(ask));
+  const asked = { ...shop, name: 'env-secret', fieldSelector: 'type=kubernetes.io/tls' };
+  assert.equal(allowed(h3, 'get', kinds.secrets, asked), false);
+});
+
+test('a node makes no ingress node of itself, and does not cease to be one', () => {
+  const labelled = (name: string, value?: string) =>
+    node(
+      name,
+      name === 'h1' ? { podCIDRs: ['10.80.1.0/24'] } : {},
+      value === undefined ? {} : { 'flotilla.dev/ingress': value },
+    );
+  const may = (user: User, verb: Attributes['verb'], object: ApiObject) =>
+    allowed(user, verb, kinds.nodes, { name: object.metadata.name, object });
+  const h2: User = { ...h1, name: 'system:node:h2' };
+  assert.equal(may(h2, 'create', labelled('h2')), true);
+  for (const value of ['', 'true', 'false']) {
+    assert.equal(may(h2, 'create', labelled('h2', value)), false);
+    for (const verb of ['update', 'patch'] as const) assert.equal(may(h1, verb, labelled('h1', value)), false);
+  }
+  assert.equal(may(h3, 'update', labelled('h3', '')), true);
+  assert.equal(may(h3, 'patch', labelled('h3', 'yes')), false);
+  assert.equal(may(h3, 'update', labelled('h3')), false);
 });

@@ -1,7 +1,7 @@
 import type { PolicyRule } from 'kubernetes-types/rbac/v1.js';
 import { adminGroup, nodesGroup } from '../../resources/names.ts';
 import type { AccessQuestion, Authorizer, Decision, PathQuestion, User, UserRules } from '../request.ts';
-import { decideForNode, type NodeAuthorizerOptions } from './node-authorizer.ts';
+import { decideForNode, isOwnGridRead, type NodeAuthorizerOptions } from './node-authorizer.ts';
 import { describeRole, type Grant, type RoleIndex } from './rbac/role-index.ts';
 import { allowsPath, allowsResource, type ResourceRequest } from './rbac/rules.ts';
 
@@ -23,6 +23,7 @@ export function createAuthorizer(options: AuthorizerOptions): Authorizer {
   const { roles } = options;
   return {
     authorize: (user, question) => {
+      if (isOwnGridRead(user, question)) return allowed;
       const outside = whyOutside(user, question.grid);
       if (outside !== undefined) return refuse(user, question, outside);
       if (user.groups.includes(adminGroup)) return allowed;

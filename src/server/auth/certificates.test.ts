@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { systemClock } from '../../lib/clock.ts';
 import { silentLogger } from '../../lib/log.ts';
-import { newKeyPem, nodeLifetimeMs, openIdentity } from './identity.ts';
+import { newKeyPem } from '../../lib/x509/new-key.ts';
+import { nodeLifetimeMs, openIdentity } from './identity.ts';
 import { loadServerCertificate } from './server-certificate.ts';
 
 let directory = '';

@@ -1,17 +1,11 @@
-import {
-  createPrivateKey,
-  createPublicKey,
-  generateKeyPairSync,
-  type KeyObject,
-  randomBytes,
-  X509Certificate,
-} from 'node:crypto';
+import { createPrivateKey, createPublicKey, type KeyObject, randomBytes, X509Certificate } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FlotillaError } from '../../lib/errors.ts';
+import { type CertificateSubject, issueCertificate } from '../../lib/x509/issue-certificate.ts';
+import { newKeyPem } from '../../lib/x509/new-key.ts';
 import { nodesGroup, nodeUserPrefix } from '../../resources/names.ts';
 import { certificateHash } from '../../tunnel/server-identity.ts';
-import { type CertificateSubject, issueCertificate } from './certificates.ts';
 import { createPrivateFile, readIfThere } from './private-file.ts';
 
 /** What makes servers one cluster; every server of it has a copy of the directory. */
@@ -105,12 +99,6 @@ export async function openIdentity(directory: string, wallMs: number): Promise<I
         nodeLifetimeMs,
       ),
   };
-}
-
-/** A new P-256 private key, PKCS #8 PEM. */
-export function newKeyPem(): string {
-  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  return privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
 }
 
 function isSigningKey(pem: string): boolean {

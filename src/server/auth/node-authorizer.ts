@@ -1,7 +1,9 @@
 import type { BoundObjectReference } from 'kubernetes-types/authentication/v1.js';
+import { isIngressNode } from '../../resources/ingress-node.ts';
 import { type Kind, resourceNameOf } from '../../resources/kind.ts';
-import { nodes, type Pod, volumes } from '../../resources/kinds.ts';
-import { nodesGroup, nodeUserPrefix } from '../../resources/names.ts';
+import { basicAuthType, tlsType } from '../../resources/kinds/secret.ts';
+import { grids, type Node, nodes, type Pod, volumes } from '../../resources/kinds.ts';
+import { labels, nodesGroup, nodeUserPrefix, systemGrid } from '../../resources/names.ts';
 import type { ApiObject } from '../../resources/object.ts';
 import type { AccessQuestion, PodIndex, User } from '../request.ts';
 import { podsUsing } from './pod-references.ts';
@@ -31,11 +33,32 @@ export type NodeDecision = { readonly isAllowed: true } | { readonly isAllowed: 
 
 /** A node may do what the pods on it need. */
 export function decideForNode(options: NodeAuthorizerOptions, user: User, attributes: AccessQuestion): NodeDecision {
-  if (!user.groups.includes(nodesGroup) || !user.name.startsWith(nodeUserPrefix)) return { isAllowed: false };
+  if (!isNode(user)) return { isAllowed: false };
   const rule = nodeRules[resourceNameOf(attributes.kind)];
   if (!rule) return { isAllowed: false };
   const why = rule({ nodeName: user.name.slice(nodeUserPrefix.length), attributes, options });
   return why === undefined ? { isAllowed: true } : { isAllowed: false, why };
+}
+
+/** The one thing outside of its grid that a node may read: the settings of its own grid. */
+export function isOwnGridRead(
+  user: User,
+  { grid, verb, kind, name, subresource, fieldSelector }: AccessQuestion,
+): boolean {
+  const isAboutGrids = grid === systemGrid && resourceNameOf(kind) === resourceNameOf(grids) && !subresource;
+  if (!isNode(user) || user.grid === undefined || !isAboutGrids || !reads.includes(verb)) return false;
+  return (verb === 'get' ? name : selectedName(fieldSelector)) === user.grid;
+}
+
+/** Whether a request may be about that: whose it is shows once it has been read. */
+export function isGridPath(user: User, grid: string, pathname: string): boolean {
+  return isNode(user) && grid === systemGrid && gridPaths.test(pathname);
+}
+
+const gridPaths = /^\/apis\/flotilla\.dev\/v1alpha1\/grids(\/[^/]+)?$/;
+
+function isNode(user: User): boolean {
+  return user.groups.includes(nodesGroup) && user.name.startsWith(nodeUserPrefix);
 }
 
 const readOnly: Rule = ({ attributes }) =>
@@ -49,11 +72,12 @@ const podRule: Rule = ({ nodeName, attributes, options }) => {
       : `a node lists and watches pods with the field selector spec.nodeName=${nodeName}`;
   }
   const isWrite = verb === 'update' || verb === 'patch';
-  const isAsked = (verb === 'get' && !subresource) || (verb === 'delete' && !subresource) || isWrite;
+  const isEviction = verb === 'create' && subresource === 'eviction';
+  const isAsked = (verb === 'get' && !subresource) || (verb === 'delete' && !subresource) || isEviction || isWrite;
   if (!isAsked || (isWrite && subresource !== 'status')) return 'a node only writes the status of its pods';
   const pod = options.pods.pod(grid, namespace ?? '', name ?? '');
   if (pod?.spec.nodeName !== nodeName) return `it is no pod of node "${nodeName}"`;
-  const written = object as { spec?: { nodeName?: string } } | undefined;
+  const written = isEviction ? undefined : (object as { spec?: { nodeName?: string } } | undefined);
   return written && written.spec?.nodeName !== nodeName ? 'a node does not move pods' : undefined;
 };
 
@@ -65,9 +89,34 @@ const nodeRule: Rule = ({ nodeName, attributes, options }) => {
   if (!isOwnKind) return 'a node does not remove nodes';
   const written = name ?? object?.metadata.name;
   if (written !== undefined && written !== nodeName) return 'a node writes itself only';
-  if (!object || !isWrite) return undefined;
+  if (!object) return undefined;
   const stored = options.find(grid, nodes as Kind, undefined, nodeName);
+  if (object.metadata.labels?.[labels.ingress] !== stored?.metadata.labels?.[labels.ingress]) {
+    return `a node does not make itself an ingress node: the label ${labels.ingress} is an operator's`;
+  }
+  if (!isWrite) return undefined;
   return stored && specOf(stored) !== specOf(object) ? 'a node does not write the spec of nodes' : undefined;
+};
+
+/** What a node that lets the world in needs to know of all namespaces of its grid. */
+const ingressRule: Rule = (question) => {
+  const { verb, subresource } = question.attributes;
+  if (!reads.includes(verb) || subresource) return 'nodes only read it';
+  return mayLetIn(question) ? undefined : `only nodes with the label ${labels.ingress} read it`;
+};
+
+function mayLetIn({ nodeName, attributes, options }: NodeQuestion): boolean {
+  return isIngressNode(options.find(attributes.grid, nodes as Kind, undefined, nodeName) as Node | undefined);
+}
+
+/** Certificates with their keys, and who may pass a proxy. */
+const shownSecretTypes = [tlsType, basicAuthType];
+
+const secretRule: Rule = (question) => {
+  const { verb, subresource, fieldSelector } = question.attributes;
+  const isShown = shownSecretTypes.some((type) => selects(fieldSelector, 'type', type));
+  const isList = (verb === 'list' || verb === 'watch') && !subresource;
+  return isList && isShown && mayLetIn(question) ? undefined : referencedRule(question);
 };
 
 /** Secrets and ConfigMaps: one at a time, and only what a pod on the node refers to. */
@@ -140,11 +189,16 @@ const nodeRules: Readonly<Record<string, Rule>> = {
   pods: podRule,
   nodes: nodeRule,
   serviceaccounts: tokenRule,
-  secrets: referencedRule,
+  secrets: secretRule,
   configmaps: referencedRule,
   'volumes.flotilla.dev': volumeRule,
   services: readOnly,
   'endpointslices.discovery.k8s.io': readOnly,
+  'networkpolicies.networking.k8s.io': readOnly,
+  'addressgroups.flotilla.dev': readOnly,
+  'ingresses.networking.k8s.io': ingressRule,
+  'ingressclasses.networking.k8s.io': ingressRule,
+  'certificates.flotilla.dev': ingressRule,
   events: eventRule,
   'leases.coordination.k8s.io': leaseRule,
 };

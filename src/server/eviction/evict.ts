@@ -1,20 +1,41 @@
 import type { DeleteOptions } from 'kubernetes-types/meta/v1.js';
 import { ApiError, isApiError } from '../../resources/api-error.ts';
+import { formatTime } from '../../resources/conditions.ts';
+import { leavingReasons, replacementCause, unplacedCause } from '../../resources/eviction-surge.ts';
 import type { Kind } from '../../resources/kind.ts';
-import { type Pod, type PodDisruptionBudget, podDisruptionBudgets, pods } from '../../resources/kinds.ts';
+import {
+  type Node,
+  nodes,
+  type Pod,
+  type PodDisruptionBudget,
+  podDisruptionBudgets,
+  pods,
+} from '../../resources/kinds.ts';
+import { podConditions } from '../../resources/names.ts';
 import type { ApiObject } from '../../resources/object.ts';
 import { disruptionPatch, isPodTerminating } from '../../resources/pod-facts.ts';
 import type { WatchCache } from '../cache/watch-cache.ts';
 import { conflict, forbidden } from '../registry/api-errors.ts';
 import type { Call } from '../registry/call.ts';
 import type { Ref, Registry } from '../registry/registry.ts';
-import { type EvictionStep, planEviction } from './plan.ts';
+import { type EvictionStep, planEviction, replacementRetrySeconds } from './plan.ts';
+import { replacementOf } from './replacement.ts';
 
 export interface EvictDependencies {
   readonly registry: Registry;
   readonly cache: WatchCache;
   readonly wallMs: () => number;
 }
+
+const startedFirst = 'Cannot evict pod yet: another one is started first.';
+const refusals = {
+  budget: {
+    reason: 'DisruptionBudget',
+    message: "Cannot evict pod as it would violate the pod's disruption budget.",
+  },
+  replacement: { reason: replacementCause, message: startedFirst },
+  unplaced: { reason: unplacedCause, message: startedFirst },
+} as const;
 
 /** So often it begins anew because the pod or its budget was changed meanwhile. */
 const maxAttempts = 20;
@@ -29,6 +50,8 @@ export async function evictPod(
   call: Call,
   ref: Ref,
   options: DeleteOptions,
+  /** It goes before another one does its work. */
+  isStopFirst = false,
 ): Promise<void> {
   for (let attempt = 0; attempt < maxAttempts; attempt++) {
     const pod = (await registry.get(call, pods as Kind, ref)).object as Pod;
@@ -36,7 +59,14 @@ export async function evictPod(
     const budgets = (cache.list(call.grid, podDisruptionBudgets as Kind, { namespace: ref.namespace }) ?? []).map(
       (item) => item.object as PodDisruptionBudget,
     );
-    const step = planEviction({ pod, budgets, nowMs: wallMs() });
+    const isAtOnce = isStopFirst || options.gracePeriodSeconds === 0;
+    const replacement = isAtOnce ? undefined : replacementOf(cache, call.grid, pod, wallMs());
+    const step = planEviction({ pod, budgets, replacement, nowMs: wallMs() });
+    if (step.type === 'ask') {
+      await ask({ registry, cache, wallMs }, call, pod, step);
+      const why = step.isUnplaced ? 'unplaced' : 'replacement';
+      throw refusal({ type: 'wait', why, cause: step.cause, retryAfterSeconds: replacementRetrySeconds });
+    }
     if (step.type === 'wait' || step.type === 'refuse') throw refusal(step);
     const isUnchanged = step.type === 'delete' && step.isUnchanged;
     try {
@@ -104,14 +134,34 @@ function onlyAs(pod: ApiObject, options: DeleteOptions): DeleteOptions {
   return { ...options, preconditions: { ...options.preconditions, resourceVersion } };
 }
 
+/** The replica set controller makes another one, and ends this one when that does its work. */
+async function ask(
+  { registry, cache, wallMs }: EvictDependencies,
+  call: Call,
+  pod: Pod,
+  { since, cause }: Extract<EvictionStep, { readonly type: 'ask' }>,
+): Promise<void> {
+  const { name, namespace, uid } = pod.metadata;
+  const node = cache.get(call.grid, nodes as Kind, undefined, pod.spec.nodeName ?? '')?.object as Node | undefined;
+  const condition = {
+    ...{ type: podConditions.leaving, status: 'True', message: cause },
+    reason: node?.spec.unschedulable ? leavingReasons.drained : leavingReasons.evicted,
+    lastTransitionTime: since,
+    lastProbeTime: formatTime(wallMs()),
+  };
+  const body = { metadata: { uid }, status: { conditions: [condition] } };
+  const patch = { type: 'strategic', body, part: 'status', strictness: 'Ignore' } as const;
+  await registry.patch(ownCall(call), pods as Kind, { name, namespace }, patch);
+}
+
 function refusal(step: Extract<EvictionStep, { readonly type: 'wait' | 'refuse' }>): ApiError {
   if (step.type === 'wait') {
     return new ApiError({
       code: 429,
       reason: 'TooManyRequests',
-      message: "Cannot evict pod as it would violate the pod's disruption budget.",
+      message: refusals[step.why].message,
       details: {
-        causes: [{ reason: 'DisruptionBudget', message: step.cause }],
+        causes: [{ reason: refusals[step.why].reason, message: step.cause }],
         ...(step.retryAfterSeconds > 0 ? { retryAfterSeconds: step.retryAfterSeconds } : {}),
       },
     });

@@ -4,7 +4,9 @@ import fc from 'fast-check';
 import type { PodDisruptionBudgetSpec, PodDisruptionBudgetStatus } from 'kubernetes-types/policy/v1.js';
 import { planDisruption } from '../../controllers/disruption/plan.ts';
 import type { Pod, PodDisruptionBudget } from '../../resources/kinds.ts';
+import { podConditions } from '../../resources/names.ts';
 import { planEviction } from './plan.ts';
+import { describeReplacement } from './replacement.ts';
 
 const nowMs = Date.parse('2026-01-01T00:00:00Z');
 
@@ -98,13 +100,79 @@ const cases: readonly (readonly [string, Pod, readonly PodDisruptionBudget[], ob
 ];
 for (const [what, one, budgets, expected] of cases) {
   test(`eviction: ${what}`, () => {
-    const step = planEviction({ pod: one, budgets, nowMs }) as unknown as Record<string, unknown>;
+    const step = planEviction({ pod: one, budgets, replacement: undefined, nowMs }) as unknown as Record<
+      string,
+      unknown
+    >;
     for (const [key, value] of Object.entries(expected)) assert.deepEqual(step[key], value, key);
   });
 }
 
+test('one that others can replace is asked to leave, and asked again before that is forgotten', () => {
+  const leaving = (said: string): Pod => {
+    const condition = { type: podConditions.leaving, status: 'True', lastTransitionTime: '2025-12-31T23:00:00Z' };
+    const conditions = [...(pod('a').status?.conditions ?? []), { ...condition, lastProbeTime: said }];
+    return { ...pod('a'), status: { phase: 'Running', conditions } };
+  };
+  const plan = (one: Pod) =>
+    planEviction({
+      pod: one,
+      budgets: [budget({ disruptionsAllowed: 0 })],
+      replacement: { waitsFor: 'b is not ready yet', isUnplaced: false },
+      nowMs,
+    });
+  const cause = 'another instance does its work first: b is not ready yet';
+  assert.deepEqual(plan(pod('a')), { type: 'ask', since: '2026-01-01T00:00:00Z', cause, isUnplaced: false });
+  assert.deepEqual(plan(leaving('2025-12-31T23:59:50Z')), {
+    ...{ type: 'wait', why: 'replacement', cause, retryAfterSeconds: 1 },
+  });
+  assert.deepEqual(plan(leaving('2025-12-31T23:59:00Z')), {
+    type: 'ask',
+    since: '2025-12-31T23:00:00Z',
+    cause,
+    isUnplaced: false,
+  });
+  assert.equal(plan(pod('a', { isGoing: true })).type, 'delete');
+});
+
+test('who is replaced first spends nothing of a budget, and stays while it lacks healthy pods', () => {
+  const replacement = { waitsFor: 'b is not ready yet', isUnplaced: false };
+  const step = (currentHealthy: number, desiredHealthy: number) =>
+    planEviction({
+      pod: pod('a'),
+      budgets: [budget({ currentHealthy, desiredHealthy, disruptionsAllowed: 0 })],
+      replacement,
+      nowMs,
+    });
+  assert.equal(step(3, 3).type, 'ask');
+  assert.deepEqual(step(3, 4), {
+    ...{ type: 'wait', why: 'budget', retryAfterSeconds: 0 },
+    cause: 'The disruption budget web needs 4 healthy pods and has 3 currently',
+  });
+});
+
+test('it says what the replacement waits for', () => {
+  const other = (status: NonNullable<Pod['status']>): Pod => ({ ...pod('b'), status });
+  const unplaced = { type: 'PodScheduled', status: 'False', message: '0 of 2 nodes: 1 takes no pods, 1 lacks memory' };
+  const waiting = { reason: 'ErrImagePull', message: 'image "web:2" not found' };
+  const container = { name: 'c', image: 'web:2', imageID: '', ready: false, restartCount: 0 };
+  const told: [Pod[], RegExp][] = [
+    [[pod('a')], /about to be made/],
+    [[other({ phase: 'Pending', conditions: [unplaced] })], /^b waits for a node: 0 of 2 nodes/],
+    [
+      [other({ containerStatuses: [{ ...container, state: { waiting } }] })],
+      /^b does not run yet: ErrImagePull, image/,
+    ],
+    [[other({ phase: 'Running' })], /^b is not ready yet$/],
+  ];
+  for (const [others, words] of told) assert.match(describeReplacement(others, nowMs)?.waitsFor ?? '', words);
+  const since = (lastTransitionTime: string) => [other({ conditions: [{ ...unplaced, lastTransitionTime }] })];
+  assert.equal(describeReplacement(since('2025-12-31T23:55:01Z'), nowMs)?.isUnplaced, true);
+  assert.equal(describeReplacement(since('2025-12-31T23:55:00Z'), nowMs), undefined, 'it has waited long enough');
+});
+
 test('what is spent is written down with the pod that goes', () => {
-  const step = planEviction({ pod: pod('a'), budgets: [budget({})], nowMs });
+  const step = planEviction({ pod: pod('a'), budgets: [budget({})], replacement: undefined, nowMs });
   assert.ok(step.type === 'spend');
   const { disruptionsAllowed, disruptedPods, conditions } = step.budget.status ?? {};
   assert.deepEqual([disruptionsAllowed, disruptedPods], [0, { a: '2026-01-01T00:00:00Z' }]);
@@ -141,7 +209,7 @@ test('however evictions and the controller interleave, what must stay stays', ()
           } else {
             const victim = pods[one.at % pods.length];
             if (!victim || victim.metadata.deletionTimestamp) continue;
-            const step = planEviction({ pod: victim, budgets: [current], nowMs });
+            const step = planEviction({ pod: victim, budgets: [current], replacement: undefined, nowMs });
             if (step.type === 'spend') current = { ...step.budget, spec: current.spec };
             else if (step.type !== 'delete') continue;
             pods = pods.map((other) => (other === victim ? pod(victim.metadata.name, { isGoing: true }) : other));

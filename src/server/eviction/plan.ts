@@ -1,7 +1,9 @@
 import { formatTime, setCondition } from '../../resources/conditions.ts';
-import { disruptionAllowedCondition, isBudgetOf } from '../../resources/disruption.ts';
+import { disruptionAllowedCondition, isBudgetOf, mayGoUnready } from '../../resources/disruption.ts';
 import type { Pod, PodDisruptionBudget } from '../../resources/kinds.ts';
-import { isPodFinished, isPodReady, isPodTerminating, podPhase } from '../../resources/pod-facts.ts';
+import { podConditions } from '../../resources/names.ts';
+import { isPodFinished, isPodReady, isPodTerminating, podCondition, podPhase } from '../../resources/pod-facts.ts';
+import type { Replacement } from './replacement.ts';
 
 /** What an eviction does next. */
 export type EvictionStep =
@@ -9,8 +11,15 @@ export type EvictionStep =
   | { readonly type: 'delete'; readonly isUnchanged: boolean }
   /** Takes one disruption out of the budget first; the status to write, based on the budget that was seen. */
   | { readonly type: 'spend'; readonly budget: PodDisruptionBudget }
+  /** Another pod does its work first: says so at the pod, or says it again; until then it waits. */
+  | { readonly type: 'ask'; readonly since: string; readonly cause: string; readonly isUnplaced: boolean }
   /** Another try may succeed; at once or after so many seconds. */
-  | { readonly type: 'wait'; readonly cause: string; readonly retryAfterSeconds: number }
+  | {
+      readonly type: 'wait';
+      readonly why: 'budget' | 'replacement' | 'unplaced';
+      readonly cause: string;
+      readonly retryAfterSeconds: number;
+    }
   /** No try can. */
   | { readonly type: 'refuse'; readonly code: 403 | 500; readonly budgetName: string; readonly why: string };
 
@@ -18,18 +27,31 @@ export interface EvictionObservation {
   readonly pod: Pod;
   /** Those of the pod's namespace. */
   readonly budgets: readonly PodDisruptionBudget[];
+  /** Another pod can do its work first; what keeps that one. Undefined: it goes first. */
+  readonly replacement: Replacement | undefined;
   readonly nowMs: number;
 }
 
 /** Evictions that the controller has not seen yet; so many mean that it is not running. */
 const maxDisruptedPods = 2_000;
 const processingRetrySeconds = 10;
+/** What it waits for is often there within seconds; clients of Kubernetes follow this, and try again after five by themselves. */
+export const replacementRetrySeconds = 1;
+/** It is said at the pod again when it is older: nobody forgets a pod that is still asked to leave. */
+const sayAgainMs = 30_000;
 
-/** The budget of a pod is asked once; what does not run, or is going already, needs none. */
-export function planEviction({ pod, budgets, nowMs }: EvictionObservation): EvictionStep {
+/**
+ * The budget of a pod is asked once; what does not run, or is going already, needs none. What is replaced first spends none, since
+ * as many work afterwards as before; it stays while its budget has fewer than it needs.
+ */
+export function planEviction({ pod, budgets, replacement, nowMs }: EvictionObservation): EvictionStep {
   const isGoing = isPodFinished(pod) || isPodTerminating(pod);
   if (isGoing || podPhase(pod) === 'Pending') return { type: 'delete', isUnchanged: !isGoing };
   const matching = budgets.filter((budget) => isBudgetOf(budget, pod));
+  if (replacement !== undefined) {
+    const lacking = matching.find(({ status }) => (status?.desiredHealthy ?? 0) > (status?.currentHealthy ?? 0));
+    return lacking ? waitForHealthy(lacking) : planReplacement(pod, replacement, nowMs);
+  }
   const [budget] = matching;
   if (!budget) return { type: 'delete', isUnchanged: false };
   if (matching.length > 1) {
@@ -40,11 +62,15 @@ export function planEviction({ pod, budgets, nowMs }: EvictionObservation): Evic
   return spendOne(budget, pod.metadata.name, nowMs);
 }
 
-/** It does not count as healthy, so that nothing is lost with it while enough others are. */
-function mayGoUnready({ spec, status }: PodDisruptionBudget): boolean {
-  if (spec.unhealthyPodEvictionPolicy === 'AlwaysAllow') return true;
-  const { currentHealthy = 0, desiredHealthy = 0 } = status ?? {};
-  return desiredHealthy > 0 && currentHealthy >= desiredHealthy;
+function planReplacement(pod: Pod, { waitsFor, isUnplaced }: Replacement, nowMs: number): EvictionStep {
+  const cause = `another instance does its work first: ${waitsFor}`;
+  const said = podCondition(pod, podConditions.leaving);
+  const isSaid = said?.status === 'True' && nowMs - Date.parse(said.lastProbeTime ?? '') < sayAgainMs;
+  const why = isUnplaced ? 'unplaced' : 'replacement';
+  if (isSaid) return { type: 'wait', why, cause, retryAfterSeconds: replacementRetrySeconds };
+  const { lastTransitionTime } = said ?? {};
+  const since = said?.status === 'True' && lastTransitionTime ? lastTransitionTime : formatTime(nowMs);
+  return { type: 'ask', since, cause, isUnplaced };
 }
 
 function spendOne(budget: PodDisruptionBudget, podName: string, nowMs: number): EvictionStep {
@@ -52,18 +78,15 @@ function spendOne(budget: PodDisruptionBudget, podName: string, nowMs: number): 
   const { name, generation = 0 } = metadata;
   const processing = `The disruption budget ${name} is still being processed by the server.`;
   if (!status || (status.observedGeneration ?? 0) < generation) {
-    return { type: 'wait', cause: processing, retryAfterSeconds: processingRetrySeconds };
+    return { type: 'wait', why: 'budget', cause: processing, retryAfterSeconds: processingRetrySeconds };
   }
-  const { disruptionsAllowed = 0, disruptedPods = {}, desiredHealthy = 0, currentHealthy = 0 } = status;
+  const { disruptionsAllowed = 0, disruptedPods = {} } = status;
   const refuse = (why: string) => ({ type: 'refuse', code: 403, budgetName: name, why }) as const;
   if (disruptionsAllowed < 0) return refuse('pdb disruptions allowed is negative');
   if (Object.keys(disruptedPods).length > maxDisruptedPods) {
     return refuse('DisruptedPods map too big - too many evictions not confirmed by PDB controller');
   }
-  if (disruptionsAllowed === 0) {
-    const cause = `The disruption budget ${name} needs ${desiredHealthy} healthy pods and has ${currentHealthy} currently`;
-    return { type: 'wait', cause, retryAfterSeconds: 0 };
-  }
+  if (disruptionsAllowed === 0) return waitForHealthy(budget);
   const left = disruptionsAllowed - 1;
   const next = {
     ...status,
@@ -72,4 +95,10 @@ function spendOne(budget: PodDisruptionBudget, podName: string, nowMs: number): 
     conditions: setCondition(status.conditions, disruptionAllowedCondition(left), nowMs),
   };
   return { type: 'spend', budget: { ...budget, status: next } };
+}
+
+function waitForHealthy({ metadata, status }: PodDisruptionBudget): EvictionStep {
+  const { desiredHealthy = 0, currentHealthy = 0 } = status ?? {};
+  const cause = `The disruption budget ${metadata.name} needs ${desiredHealthy} healthy pods and has ${currentHealthy} currently`;
+  return { type: 'wait', why: 'budget', cause, retryAfterSeconds: 0 };
 }

@@ -16,6 +16,7 @@ import {
 } from '../../tunnel/protocol.ts';
 import type { Authenticator } from '../auth/authenticate.ts';
 import { impersonatedUser } from '../auth/impersonation.ts';
+import { isGridPath } from '../auth/node-authorizer.ts';
 import { requireAllowed, requirePath } from '../kube/authorize.ts';
 import type {
   AuditSink,
@@ -26,6 +27,7 @@ import type {
   RequestContext,
   User,
 } from '../request.ts';
+import { type NodeQuestion, nodeQuestions } from '../sessions/agent-request.ts';
 import type { AgentEndpoints } from './agent-endpoints.ts';
 import { joinUserPrefix } from './agent-endpoints.ts';
 import { type GridPath, splitGridPath } from './grid-path.ts';
@@ -42,7 +44,7 @@ export interface FrontOptions {
   readonly agents: AgentEndpoints;
   readonly acceptLiveness: (grid: string, nodeName: string, socket: Duplex) => void;
   /** Of a node's agent, through its tunnel. Rejects with ApiError. */
-  readonly nodeMetrics: (context: RequestContext, nodeName: string, response: HttpResponse) => Promise<void>;
+  readonly askNode: (context: RequestContext, question: NodeQuestion, response: HttpResponse) => Promise<void>;
   readonly acceptTunnel: (grid: string, nodeName: string, socket: Duplex) => void;
   /** All servers as they are reached; empty: there is only this one. */
   readonly servers: (socket: Incoming['socket']) => readonly string[];
@@ -61,7 +63,7 @@ export interface Front {
 /** Answered to everybody: load balancers and clients ask before they log in. */
 const openPaths = ['/healthz', '/livez', '/readyz', '/version'];
 /** Where Kubernetes has those of its agents, too. */
-const nodeMetricsPath = /^\/api\/v1\/nodes\/([a-z0-9.-]{1,253})\/proxy\/metrics$/;
+const nodeProxyPath = /^\/api\/v1\/nodes\/([a-z0-9.-]{1,253})\/proxy\/([a-z-]+)$/;
 /** Who speaks there shows his own certificate or join token. */
 const agentPaths: readonly string[] = [joinPath, renewPath, livenessPath, tunnelPath];
 const anonymous: User = { name: 'system:anonymous', groups: ['system:unauthenticated'] };
@@ -100,7 +102,8 @@ export function createFront(options: FrontOptions): Front {
     if (!options.hasGrid(where.grid)) {
       throw new ApiError({ code: 404, reason: 'NotFound', message: `grids "${where.grid}" not found` });
     }
-    if (user.grid !== undefined && user.grid !== where.grid) {
+    const isOutside = user.grid !== undefined && user.grid !== where.grid;
+    if (isOutside && !isGridPath(user, where.grid, where.pathname)) {
       throw forbidden(`User "${user.name}" belongs to grid "${user.grid}" and cannot use grid "${where.grid}"`);
     }
     const taken = impersonatedUser(options.authorizer, user, where.grid, request.headers);
@@ -133,11 +136,14 @@ export function createFront(options: FrontOptions): Front {
       requirePath(options.authorizer, context, pathname);
       return writeMetrics(metrics, response);
     }
-    const [, metricsOf] = nodeMetricsPath.exec(pathname) ?? [];
-    if (metricsOf !== undefined) {
-      const proxy = { verb: 'get', grid: context.grid, kind: nodes, name: metricsOf, subresource: 'proxy' } as const;
+    const [, nodeName, about] = nodeProxyPath.exec(pathname) ?? [];
+    const asked = nodeQuestions.find((one) => one.about === about);
+    if (nodeName !== undefined && asked) {
+      const proxy = { verb: 'get', grid: context.grid, kind: nodes, name: nodeName, subresource: 'proxy' } as const;
       requireAllowed(options.authorizer, context, proxy);
-      return await options.nodeMetrics(context, metricsOf, response);
+      const known: readonly string[] = asked.parameters;
+      const query = new URLSearchParams([...path.searchParams].filter(([name]) => known.includes(name)));
+      return await options.askNode(context, { nodeName, about: asked.about, query }, response);
     }
     if (pathname !== joinPath && pathname !== renewPath) return await kube.handle(context, request, response, path);
     if (request.method !== 'POST') {

@@ -1,3 +1,5 @@
+import { stopFirst } from '../../resources/eviction-surge.ts';
+import { annotations } from '../../resources/names.ts';
 import { evictionBody } from '../../resources/review-bodies.ts';
 import { type EvictDependencies, evictPod } from '../eviction/evict.ts';
 import { badRequest } from '../registry/api-errors.ts';
@@ -16,6 +18,7 @@ export async function evictOne(write: Write, ref: Ref, dependencies: EvictDepend
   if (metadata?.name && metadata.name !== ref.name) {
     throw badRequest('name in URL does not match name in Eviction object');
   }
-  await evictPod(dependencies, dryIf(call, deleteOptions), ref, deleteOptions);
+  const isStopFirst = metadata?.annotations?.[annotations.evict] === stopFirst;
+  await evictPod(dependencies, dryIf(call, deleteOptions), ref, deleteOptions, isStopFirst);
   return { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 };
 }

@@ -335,10 +335,10 @@ test('what is dropped is warned about', async () => {
   assert.equal(quiet.headers.warning, undefined);
 });
 
-test('a Service object whose port is not its target port says where to connect', async () => {
+test('a headless Service object whose port is not its target port says where to connect', async () => {
   const service = (name: string, targetPort: number) => ({
     metadata: { name },
-    spec: { ports: [{ port: 80, targetPort }] },
+    spec: { clusterIP: 'None', ports: [{ port: 80, targetPort }] },
   });
   const path = '/api/v1/namespaces/default/services';
   const warned = await api.call('POST', path, { body: service('mapped', 8080) });

@@ -1,8 +1,5 @@
 import { isApiError } from '../../resources/api-error.ts';
-import { formatFailoverAfter, suspectAfterMs } from '../../resources/failover.ts';
-import { apiVersionOf } from '../../resources/kind.ts';
-import { type Grid, grids, namespaces } from '../../resources/kinds.ts';
-import { systemGrid } from '../../resources/names.ts';
+import { namespaces } from '../../resources/kinds.ts';
 import type { ApiObject } from '../../resources/object.ts';
 import { permanentNamespaces } from './permanent-namespaces.ts';
 import type { Registry } from './registry.ts';
@@ -16,25 +13,5 @@ export async function ensureNamespaces(registry: Registry): Promise<void> {
         if (!isApiError(error, 'AlreadyExists')) throw error;
       });
     }
-  }
-}
-
-/** Each grid's settings as an object, so that they can be read and changed; what is there already stays. */
-export async function ensureGrids(
-  registry: Registry,
-  names: readonly string[],
-  failoverAfterMs: number,
-): Promise<void> {
-  const after = formatFailoverAfter(Math.max(suspectAfterMs, failoverAfterMs));
-  for (const name of names) {
-    const grid: Grid = {
-      apiVersion: apiVersionOf(grids),
-      kind: grids.kind,
-      metadata: { name },
-      spec: { failover: { after } },
-    };
-    await registry.create({ grid: systemGrid }, grids, grid).catch((error: unknown) => {
-      if (!isApiError(error, 'AlreadyExists')) throw error;
-    });
   }
 }

@@ -5,21 +5,23 @@ import type { CachedObject } from '../cache/cached-object.ts';
 import { conflict, notFound } from './api-errors.ts';
 import type { Call, RegistryContext } from './call.ts';
 import { objectKey } from './object-key.ts';
+import { release } from './reservations/reserve.ts';
 
-/** Writes one object. Undefined: a condition did not hold, somebody else was faster. */
+/** Writes one object, and what goes with it. Undefined: a condition did not hold, somebody else was faster. */
 export async function putObject(
   context: RegistryContext,
   call: Call,
   kind: Kind,
   object: ApiObject,
   conditions: readonly Condition[],
+  beside: readonly Operation[] = [],
 ): Promise<ApiObject | undefined> {
   const key = objectKey(call.grid, kind, object.metadata.namespace, object.metadata.name);
   const { resourceVersion: _, ...metadata } = object.metadata;
   const stored = { ...object, metadata };
   const value = context.codec.encode(kind, key, stored);
   const ttl = kind.ttlSeconds === undefined ? {} : { ttlSeconds: kind.ttlSeconds };
-  const revision = await commit(context, call, conditions, { type: 'put', key, value, ...ttl }, kind);
+  const revision = await commit(context, call, conditions, [{ type: 'put', key, value, ...ttl }, ...beside], kind);
   if (revision === undefined) return undefined;
   return { ...stored, metadata: { ...metadata, resourceVersion: context.codec.versions.format(revision) } };
 }
@@ -33,7 +35,9 @@ export async function removeObject(
   last: ApiObject = old.object,
 ): Promise<ApiObject | undefined> {
   const condition = { key: old.key, modRevision: old.revision };
-  const revision = await commit(context, call, [condition], { type: 'delete', key: old.key }, kind);
+  const { conditions, operations } = await release(context, call, kind, old.object);
+  const gone: Operation = { type: 'delete', key: old.key };
+  const revision = await commit(context, call, [condition, ...conditions], [gone, ...operations], kind);
   if (revision === undefined) return undefined;
   return { ...last, metadata: { ...last.metadata, resourceVersion: context.codec.versions.format(revision) } };
 }
@@ -42,13 +46,13 @@ async function commit(
   context: RegistryContext,
   call: Call,
   conditions: readonly Condition[],
-  operation: Operation,
+  operations: readonly Operation[],
   kind: Kind,
 ): Promise<number | undefined> {
   const confirmed = call.confirm?.();
   if (confirmed) await confirmed;
   const startedMs = context.clock.monotonicMs();
-  const result = await context.store.commit(conditions, [operation]);
+  const result = await context.store.commit(conditions, operations);
   const seconds = (context.clock.monotonicMs() - startedMs) / 1000;
   context.commitSeconds?.observe(seconds, { resource: kind.plural });
   return result.committed ? result.revision : undefined;

@@ -13,6 +13,7 @@ import type { Call, RegistryContext } from './call.ts';
 import { putObject } from './commit.ts';
 import { objectKey } from './object-key.ts';
 import { ownersOfNew } from './owners.ts';
+import { reserve } from './reservations/reserve.ts';
 import { dropEmpty, hasGeneration, isSame, namespaceNameLabel, type WritableMeta } from './server-fields.ts';
 
 const maxAttempts = 20;
@@ -40,22 +41,23 @@ export async function createObject(
     if (tries === 0 || isNameOurs) check(kind, object);
     const namespace = await openNamespace(context, call, kind, object);
     if (tries === 0) call.admit?.(object, undefined);
-    const { stored, answered } = issue(context, kind, object);
+    const reserved = await reserve(context, call, kind, object);
+    const { stored, answered } = issue(context, kind, reserved.object);
     const key = objectKey(call.grid, kind, object.metadata.namespace, object.metadata.name);
     const isTaken = context.cache.get(call.grid, kind, object.metadata.namespace, object.metadata.name) !== undefined;
     if (call.isDryRun) {
       if (isTaken && isNameOurs) continue;
       if (isTaken) throw alreadyExists(kind, object.metadata.name);
-      return object;
+      return reserved.object;
     }
-    const conditions = [{ key, modRevision: 0 }, ...namespace];
-    const written = await putObject(context, call, kind, stored, conditions);
+    const conditions = [{ key, modRevision: 0 }, ...namespace, ...reserved.conditions];
+    const written = await putObject(context, call, kind, stored, conditions, reserved.operations);
     if (written) return answered === stored ? written : { ...answered, metadata: written.metadata };
-    // Either the name is taken or the namespace has changed meanwhile.
+    // Either the name or what it reserves is taken, or the namespace has changed meanwhile.
     if (!isNameOurs && (await context.store.get(key))) throw alreadyExists(kind, object.metadata.name);
     await context.cache.fresh();
   }
-  throw serviceUnavailable(`${kind.plural} "${object.metadata.name}": the namespace changes too fast; try again`);
+  throw serviceUnavailable(`${kind.plural} "${object.metadata.name}": others change too fast; try again`);
 }
 
 /** What the server decides, whatever the client sent. */

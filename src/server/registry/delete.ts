@@ -1,7 +1,8 @@
 import type { DeleteOptions } from 'kubernetes-types/meta/v1.js';
 import { formatTime } from '../../resources/conditions.ts';
 import type { Kind } from '../../resources/kind.ts';
-import { namespaces, type Pod, pods } from '../../resources/kinds.ts';
+import { grids, namespaces, type Pod, pods } from '../../resources/kinds.ts';
+import { defaultGrid } from '../../resources/names.ts';
 import type { ApiObject } from '../../resources/object.ts';
 import type { CachedObject } from '../cache/cached-object.ts';
 import { conflict, forbidden } from './api-errors.ts';
@@ -28,6 +29,7 @@ export async function deleteObject(
   if (isSame(kind, namespaces) && permanentNamespaces[call.grid]?.includes(ref.name)) {
     throw forbidden(kind, ref.name, 'this namespace may not be deleted');
   }
+  if (isSame(kind, grids) && ref.name === defaultGrid) throw forbidden(kind, ref.name, 'this grid may not be deleted');
   return await withNewest(context, call, kind, ref, async (old) => {
     checkPreconditions(kind, old.object, options);
     const next = markDeleted(kind, old.object, options, context.clock.wallMs());

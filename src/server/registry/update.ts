@@ -3,7 +3,15 @@ import { invalidError } from '../../resources/field-errors.ts';
 import { jsonEqual } from '../../resources/json.ts';
 import type { Kind } from '../../resources/kind.ts';
 import { hasSubresource } from '../../resources/kind.ts';
-import { deployments, namespaces, podDisruptionBudgets, pods, replicaSets, services } from '../../resources/kinds.ts';
+import {
+  deployments,
+  ingresses,
+  namespaces,
+  podDisruptionBudgets,
+  pods,
+  replicaSets,
+  services,
+} from '../../resources/kinds.ts';
 import type { ApiObject, Meta } from '../../resources/object.ts';
 import { validateUpdate } from '../../resources/validate.ts';
 import type { CachedObject } from '../cache/cached-object.ts';
@@ -11,6 +19,7 @@ import { badRequest, conflict } from './api-errors.ts';
 import type { Call, RegistryContext } from './call.ts';
 import { putObject, removeObject, withNewest } from './commit.ts';
 import { ownersOfChanged } from './owners.ts';
+import { reserve } from './reservations/reserve.ts';
 import { dropEmpty, hasGeneration, isSame, namespaceNameLabel } from './server-fields.ts';
 
 /** Which part of an object a write is about; `binding` is `spec.nodeName` of a pod, `finalize` a namespace's finalizers. */
@@ -36,8 +45,8 @@ export async function changeObject(
   return await withNewest(context, call, kind, ref, async (old) => {
     const wanted = change(old.object);
     checkIdentity(kind, wanted, old);
-    const next = merge(kind, part, wanted, old.object);
-    if (part === undefined) applyDefaults(kind, next);
+    const merged = merge(kind, part, wanted, old.object);
+    const next = part === undefined ? completed(kind, merged, old.object) : merged;
     const sent = wanted.metadata.managedFields;
     const owners = isApply ? sent : ownersOfChanged(context, call, { kind, part, old: old.object, next, sent });
     next.metadata = withOwners(next.metadata, owners);
@@ -46,10 +55,17 @@ export async function changeObject(
     if (errors.length > 0) throw invalidError(kind, ref.name, errors);
     if (part !== 'status') raiseGeneration(kind, next, old.object);
     call.admit?.(next, old.object);
-    if (call.isDryRun) return next;
-    if (isFinished(kind, next)) return await removeObject(context, call, kind, old, next);
-    return await putObject(context, call, kind, next, [{ key: old.key, modRevision: old.revision }]);
+    const isEnd = isFinished(kind, next);
+    if (isEnd && !call.isDryRun) return await removeObject(context, call, kind, old, next);
+    const { object, conditions, operations } = await reserve(context, call, kind, next, old.object);
+    if (call.isDryRun) return object;
+    const known = { key: old.key, modRevision: old.revision };
+    return await putObject(context, call, kind, object, [known, ...conditions], operations);
   });
+}
+
+function completed(kind: Kind, wanted: ApiObject, old: ApiObject): ApiObject {
+  return applyDefaults(kind, kind.prepareForUpdate?.(wanted, old) ?? wanted);
 }
 
 /** What the client believes about the object must be true. */
@@ -109,6 +125,7 @@ const metadataWithStatus: readonly { readonly kind: Kind; readonly fields: reado
   { kind: deployments, fields: ['annotations'] },
   { kind: replicaSets, fields: ['labels', 'annotations'] },
   { kind: services, fields: ['labels', 'annotations'] },
+  { kind: ingresses, fields: ['labels', 'annotations'] },
   { kind: namespaces, fields: ['annotations'] },
   { kind: podDisruptionBudgets, fields: ['labels', 'annotations'] },
 ];

@@ -1,12 +1,16 @@
 import { type ClientHttp2Session, type ClientHttp2Stream, constants } from 'node:http2';
 import { ApiError } from '../../resources/api-error.ts';
 import type { Pod } from '../../resources/kinds.ts';
+import { defaultContainer } from '../../resources/pod-containers.ts';
 import type { RequestContext } from '../request.ts';
 import type { NodeTunnels } from './node-sessions.ts';
 
 /** How long an agent may take until it answers with headers: its engine may be slow, not silent. */
 const answerTimeoutMs = 20_000;
 const maxErrorBytes = 65_536;
+
+/** Who asks, as far as an agent is told. */
+export type Asker = Pick<RequestContext, 'grid' | 'requestId' | 'signal'>;
 
 export interface AgentRequest {
   readonly method: 'GET' | 'POST';
@@ -17,8 +21,7 @@ export interface AgentRequest {
 /** The container that a request names, or the one Kubernetes' clients would take. Throws ApiError 400. */
 export function containerOf(pod: Pod, named: string | null): string {
   const { containers, initContainers = [] } = pod.spec;
-  const wanted =
-    named || pod.metadata.annotations?.['kubectl.kubernetes.io/default-container'] || containers[0]?.name || '';
+  const wanted = named || defaultContainer(pod);
   if ([...containers, ...initContainers].some((container) => container.name === wanted)) return wanted;
   throw badRequest(`container ${wanted} is not valid for pod ${pod.metadata.name}`);
 }
@@ -29,7 +32,7 @@ export function containerOf(pod: Pod, named: string | null): string {
  */
 export async function askAgent(
   tunnels: NodeTunnels,
-  context: RequestContext,
+  context: Asker,
   pod: Pod,
   { method, verb, query }: AgentRequest,
 ): Promise<ClientHttp2Stream> {
@@ -43,20 +46,38 @@ export async function askAgent(
   return await send(session, context, nodeName, { method, path });
 }
 
-/** What the agent of a node counts and measures, as text. Throws ApiError 503: no tunnel to that node. */
-export async function askMetrics(
+/**
+ * `metrics`: what it counts and measures, as text. `network`: a NetworkReport, with what pods do tried out on request.
+ * `ingress`: an IngressReport. `access-log`: what its proxy has let in, line by line.
+ */
+export interface NodeQuestion {
+  readonly nodeName: string;
+  readonly about: (typeof nodeQuestions)[number]['about'];
+  readonly query?: URLSearchParams;
+}
+
+/** What may be asked, and with which parameters. */
+export const nodeQuestions = [
+  { about: 'metrics', parameters: [] },
+  { about: 'network', parameters: ['check'] },
+  { about: 'ingress', parameters: [] },
+  { about: 'access-log', parameters: ['follow', 'tailLines'] },
+] as const;
+
+/** Asks the agent of a node about the node itself. Throws ApiError 503: no tunnel to that node. */
+export async function askNode(
   tunnels: NodeTunnels,
   context: RequestContext,
-  nodeName: string,
+  { nodeName, about, query = new URLSearchParams() }: NodeQuestion,
 ): Promise<ClientHttp2Stream> {
   const session = await tunnels.find(context.grid, nodeName, context.signal);
   if (!session) throw unavailable(`node "${nodeName}" is not connected to this server`);
-  return await send(session, context, nodeName, { method: 'GET', path: '/metrics' });
+  return await send(session, context, nodeName, { method: 'GET', path: `/${about}?${query}` });
 }
 
 async function send(
   session: ClientHttp2Session,
-  context: RequestContext,
+  context: Asker,
   nodeName: string,
   { method, path }: { readonly method: 'GET' | 'POST'; readonly path: string },
 ): Promise<ClientHttp2Stream> {

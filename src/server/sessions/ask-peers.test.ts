@@ -15,6 +15,9 @@ function agentThatReaches(reached: string): { session: ClientHttp2Session; stop(
   const [near, far] = duplexPair();
   const api: AgentApi = {
     ...{ logs: never, exec: never, attach: never, forward: never, lifetime: never, metrics: never },
+    network: async () => ({ node: 'h1', notes: [], applied: { revision: 0 }, peers: [] }),
+    ingress: never,
+    accessLog: async function* () {},
     probe: async (addresses) => Object.fromEntries(addresses.map((address) => [address, address === reached])),
   };
   const answer = createAgentApi(api, silentLogger);

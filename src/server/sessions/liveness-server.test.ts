@@ -53,6 +53,69 @@ test('a node is heard at its hello and at each ping, by the monotonic clock', as
   ]);
 });
 
+test('what a node has applied is told to listeners, the least of all to everybody, and begins anew with a new agent', async () => {
+  const { clock, liveness } = setUp();
+  const told: unknown[] = [];
+  liveness.onApplied((grid, node) => told.push([node, liveness.appliedOf(grid, node)]));
+  const one = connect((socket) => liveness.accept('main', 'h1', socket));
+  const two = connect((socket) => liveness.accept('main', 'h2', socket));
+  const old = connect((socket) => liveness.accept('main', 'h3', socket));
+  const able = hello.replace('"logs"', '"logs","watermark"');
+  one.far.write(`${able}{"type":"applied","revision":12}\n`);
+  two.far.write(`${able}{"type":"applied","revision":9,"problem":"nft: no"}\n`);
+  old.far.write(hello);
+  await settle();
+  assert.deepEqual(told, [
+    ['h1', { revision: 12 }],
+    ['h2', { revision: 9, problem: 'nft: no' }],
+  ]);
+  assert.equal(liveness.appliedOf('main', 'h3'), undefined);
+  old.far.write('{"type":"ping","sequence":1}\n');
+  await settle();
+  assert.deepEqual(old.heard.at(-1), { type: 'pong', sequence: 1, appliedByAll: 12 });
+  const again = connect((socket) => liveness.accept('main', 'h1', socket));
+  again.far.write(able);
+  await settle();
+  assert.deepEqual(liveness.appliedOf('main', 'h1'), { revision: 0 });
+  await clock.advance(500);
+  old.far.write('{"type":"ping","sequence":2}\n');
+  await settle();
+  assert.deepEqual(old.heard.at(-1), { type: 'pong', sequence: 2, appliedByAll: 0 });
+});
+
+test('a watermark that is no number ends the connection', async () => {
+  const { liveness } = setUp();
+  const { far, near } = connect((socket) => liveness.accept('main', 'h1', socket));
+  far.write(`${hello}{"type":"applied","revision":"12"}\n`);
+  await settle();
+  assert.ok(near.destroyed);
+  assert.equal(liveness.appliedOf('main', 'h1'), undefined);
+});
+
+test('what a proxy does not do is told to listeners, stays while the agent is away, and goes with the node', async () => {
+  const { liveness } = setUp();
+  const told: unknown[] = [];
+  liveness.onIngressProblems((grid, ingresses) => told.push([grid, ...ingresses]));
+  const { far, near } = connect((socket) => liveness.accept('main', 'h1', socket));
+  const problems = [{ ingress: 'shop/web', message: 'there is no Service shop/web' }];
+  far.write(`${hello}${JSON.stringify({ type: 'ingressProblems', problems })}\n`);
+  await settle();
+  assert.deepEqual(liveness.ingressProblemsOf('main', 'h1'), problems);
+  near.destroy();
+  await settle();
+  assert.deepEqual(liveness.ingressProblemsOf('main', 'h1'), problems);
+  liveness.drop('main', 'h1');
+  assert.deepEqual(liveness.ingressProblemsOf('main', 'h1'), []);
+  assert.deepEqual(told, [
+    ['main', 'shop/web'],
+    ['main', 'shop/web'],
+  ]);
+  const other = connect((socket) => liveness.accept('main', 'h1', socket));
+  other.far.write(`${hello}{"type":"ingressProblems","problems":"none"}\n`);
+  await settle();
+  assert.ok(other.near.destroyed);
+});
+
 test('the end of a connection is told, and when it was last heard stays known', async () => {
   const { clock, liveness, changes } = setUp();
   const { far, near } = connect((socket) => liveness.accept('main', 'h1', socket));

@@ -5,6 +5,8 @@ import type { Logger } from '../../lib/log.ts';
 import { onJsonLines, writeJsonLine } from '../../tunnel/lines.ts';
 import { capabilities, type LivenessFromAgent, protocolVersion } from '../../tunnel/protocol.ts';
 import type { Liveness } from '../request.ts';
+import { AppliedTable } from './applied-table.ts';
+import { ProblemTable, parseApplied, parseIngressProblems } from './told-by-agents.ts';
 
 export interface LivenessServerOptions {
   readonly serverId: string;
@@ -35,7 +37,10 @@ export function createLivenessServer(options: LivenessServerOptions): LivenessSe
   const local = new Set<string>();
   const sockets = new Map<Duplex, string>();
   const welcome = new Set<Duplex>();
+  const applied = new AppliedTable({ lastHeardMs: (key) => heardMs.get(key), clock });
+  const problems = new ProblemTable();
   const listeners = new Set<(grid: string, nodeName: string) => void>();
+  const appliedListeners = new Set<(grid: string, nodeName: string) => void>();
   const changed = (grid: string, nodeName: string) => {
     for (const listener of listeners) listener(grid, nodeName);
   };
@@ -61,13 +66,18 @@ export function createLivenessServer(options: LivenessServerOptions): LivenessSe
           return;
         }
         const { serverId } = options;
+        const seenAs = (socket as Partial<Socket>).remoteAddress?.replace(/^::ffff:/, '');
         writeJsonLine(socket, {
           type: 'hello',
           protocolVersion,
           capabilities,
           serverId,
           servers: options.servers(socket),
+          ...(seenAs === undefined ? {} : { seenAs }),
         });
+        // An agent that was restarted begins with what it kept on disk: what it told before counts no more.
+        if (message.capabilities.includes('watermark')) applied.set(key, { revision: 0 });
+        else applied.delete(key);
         isWelcome = true;
         welcome.add(socket);
         heardMs.set(key, lastMs);
@@ -78,7 +88,20 @@ export function createLivenessServer(options: LivenessServerOptions): LivenessSe
       }
       if (message.type === 'ping' && isWelcome) {
         heardMs.set(key, lastMs);
-        writeJsonLine(socket, { type: 'pong', sequence: message.sequence });
+        const appliedByAll = applied.byAll(grid);
+        const { sequence } = message;
+        writeJsonLine(socket, { type: 'pong', sequence, ...(appliedByAll === undefined ? {} : { appliedByAll }) });
+      }
+      if (message.type === 'applied' && isWelcome) {
+        const told = parseApplied(message);
+        if (!told) return void socket.destroy();
+        applied.set(key, told);
+        for (const listener of appliedListeners) listener(grid, nodeName);
+      }
+      if (message.type === 'ingressProblems' && isWelcome) {
+        const told = parseIngressProblems(message.problems);
+        if (!told) return void socket.destroy();
+        problems.set(grid, nodeName, told);
       }
     });
     socket.on('error', () => {}); // its close follows
@@ -101,6 +124,8 @@ export function createLivenessServer(options: LivenessServerOptions): LivenessSe
     drop: (grid, nodeName) => {
       const key = `${grid}/${nodeName}`;
       heardMs.delete(key);
+      applied.delete(key);
+      problems.set(grid, nodeName, []);
       for (const [socket, of] of sockets) if (of === key) socket.destroy();
     },
     tellServers: () => {
@@ -112,6 +137,13 @@ export function createLivenessServer(options: LivenessServerOptions): LivenessSe
       listeners.add(listener);
       return () => void listeners.delete(listener);
     },
+    appliedOf: (grid, nodeName) => applied.get(`${grid}/${nodeName}`),
+    onApplied: (listener) => {
+      appliedListeners.add(listener);
+      return () => void appliedListeners.delete(listener);
+    },
+    ingressProblemsOf: (grid, nodeName) => problems.of(grid, nodeName),
+    onIngressProblems: (listener) => problems.onChange(listener),
     stop: () => {
       for (const socket of sockets.keys()) socket.destroy();
     },

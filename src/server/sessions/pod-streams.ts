@@ -7,7 +7,7 @@ import type { Metrics } from '../../lib/metrics.ts';
 import type { Pod } from '../../resources/kinds.ts';
 import { writeStatus, writeStatusToSocket } from '../http/write-status.ts';
 import type { HttpResponse, PodStreams, PodUpgrade, RequestContext } from '../request.ts';
-import { askAgent, askMetrics, badRequest } from './agent-request.ts';
+import { askAgent, askNode, badRequest, type NodeQuestion } from './agent-request.ts';
 import { askedStreams } from './asked-streams.ts';
 import { relayCommand } from './command-relay.ts';
 import type { NodeTunnels } from './node-sessions.ts';
@@ -121,14 +121,14 @@ function refuseEnded(pod: Pod, verb: 'exec' | 'attach'): void {
   throw badRequest(`cannot ${what} a container in a completed pod; current phase is ${phase}`);
 }
 
-/** Answers with the metrics of a node's agent. Throws ApiError. */
-export async function sendNodeMetrics(
+/** Answers with what a node's agent says about the node. Throws ApiError. */
+export async function sendNodeAnswer(
   tunnels: NodeTunnels,
   context: RequestContext,
-  nodeName: string,
+  question: NodeQuestion,
   response: HttpResponse,
 ): Promise<void> {
-  await pass(context, await askMetrics(tunnels, context, nodeName), response);
+  await pass(context, await askNode(tunnels, context, question), response);
 }
 
 /** Each chunk at once; either side's end ends the other. */

@@ -1,6 +1,7 @@
+import { nearest } from '../../lib/nearest.ts';
+import { isChecked } from '../../resources/stack-facts.ts';
 import type { StackService } from '../../resources/stack-types.ts';
 import { dependsOnRules } from './keys.ts';
-import { nearest } from './nearest.ts';
 import type { Position } from './problems.ts';
 import type { Reader } from './reader.ts';
 import type { Source } from './source.ts';
@@ -71,7 +72,7 @@ export function checkDependencies(
     for (const [target, { at, condition }] of places) {
       const service = Object.hasOwn(services, target) ? services[target] : undefined;
       if (!service) continue; // it has a problem of its own
-      if (condition === 'service_healthy' && !service.healthcheck) {
+      if (condition === 'service_healthy' && !isChecked(service)) {
         reader.problems.warn(at, `service "${target}" has no healthcheck: "${name}" waits until it runs`);
       }
       if (condition !== 'service_completed_successfully') continue;

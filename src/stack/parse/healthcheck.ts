@@ -1,6 +1,6 @@
+import { parseDurationMs } from '../../lib/quantities.ts';
 import type { StackHealthcheck } from '../../resources/stack-types.ts';
 import { healthcheckRules, hints } from './keys.ts';
-import { parseDurationMs } from './quantities.ts';
 import type { Fields, Reader } from './reader.ts';
 import type { Source } from './source.ts';
 

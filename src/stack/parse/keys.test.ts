@@ -77,6 +77,7 @@ describe("the Compose specification's schema", () => {
 
 /** A value for each key of a service that is read: with it, the result differs or something is said. */
 const samples: Record<string, unknown> = {
+  health_check: { protocol: 'tcp', port: 80 },
   image: 'other',
   instances: 3,
   command: 'x',
@@ -95,10 +96,12 @@ const samples: Record<string, unknown> = {
   user: 'x',
   working_dir: '/x',
   networks: ['other'],
+  links: ['db:database'],
   secrets: ['s'],
   configs: ['c'],
   stop_grace_period: '5s',
   failover: { after: '5s' },
+  ingress: [{ host: 'a.example.org', port: 80 }],
 };
 
 describe('no key of a service is accepted and ignored', () => {

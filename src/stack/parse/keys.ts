@@ -7,6 +7,7 @@ const healthcheckHint = 'write a healthcheck of the service itself';
 export const topLevelRules: KeyRules = {
   name: 'read',
   version: 'read',
+  isolate: 'read',
   services: 'read',
   volumes: 'read',
   secrets: 'read',
@@ -40,16 +41,19 @@ export const serviceRules: KeyRules = {
   tmpfs: 'read',
   deploy: 'read',
   healthcheck: 'read',
+  health_check: 'read',
   depends_on: 'read',
   restart: 'read',
   labels: 'read',
   user: 'read',
   working_dir: 'read',
   networks: 'read',
+  links: 'read',
   secrets: 'read',
   configs: 'read',
   stop_grace_period: 'read',
   failover: 'read',
+  ingress: 'read',
   container_name: { warn: 'each instance gets a name of its own; other services reach it by the name of the service' },
   attach: { warn: 'follow its log with: flotilla logs -f' },
   annotations: { refuse: 'use labels' },
@@ -86,7 +90,6 @@ export const serviceRules: KeyRules = {
   ipc: { refuse: later },
   isolation: { refuse: 'Windows containers are not supported' },
   label_file: { refuse: 'use labels' },
-  links: { refuse: 'services reach each other by name; use depends_on for the order' },
   logging: { refuse: 'logs are read with: flotilla logs' },
   mac_address: { refuse: later },
   mem_limit: { refuse: 'use deploy.resources.limits.memory' },
@@ -131,11 +134,53 @@ export const deployRules: KeyRules = {
   resources: 'read',
   mode: 'read',
   labels: { refuse: 'use labels of the service' },
-  endpoint_mode: { refuse: later },
+  endpoint_mode: 'read',
   placement: { refuse: later },
   restart_policy: { refuse: 'use restart: always, on-failure or "no"' },
-  rollback_config: { refuse: later },
-  update_config: { refuse: 'updates are rolling: one more instance at a time, none less' },
+  rollback_config: 'read',
+  update_config: 'read',
+  // Ours, and Kontena's.
+  strategy: 'read',
+  update: 'read',
+  wait_for_port: 'read',
+  replace_unhealthy_after: 'read',
+  min_health: 'read',
+  auto_rollback: 'read',
+  deadline: 'read',
+  interval: { refuse: 'deploy again when there is something new' },
+};
+
+/** Compose's; `rollback_config` has the same keys. */
+export const updateConfigRules: KeyRules = {
+  parallelism: 'read',
+  delay: 'read',
+  order: 'read',
+  monitor: 'read',
+  failure_action: 'read',
+  max_failure_ratio: 'read',
+};
+
+export const rollbackConfigRules: KeyRules = {
+  parallelism: 'read',
+  order: 'read',
+  max_failure_ratio: 'read',
+  delay: { warn: 'going back does not wait' },
+  monitor: { warn: 'it is that of "update_config"' },
+  failure_action: { warn: 'what cannot go back stays as it is' },
+};
+
+/** Ours: when, and how fast. */
+export const updateRules: KeyRules = { window: 'read', timezone: 'read', max_at_once: 'read', pause: 'read' };
+
+/** Kontena's. */
+export const healthCheckRules: KeyRules = {
+  protocol: 'read',
+  port: 'read',
+  uri: 'read',
+  interval: 'read',
+  timeout: 'read',
+  initial_delay: 'read',
+  retries: 'read',
 };
 
 export const resourcesRules: KeyRules = { limits: 'read', reservations: 'read' };

@@ -1,10 +1,10 @@
 import { posix } from 'node:path';
+import { nearest } from '../../lib/nearest.ts';
+import { parseBytes } from '../../lib/quantities.ts';
 import type { StackMount } from '../../resources/stack-types.ts';
 import { objectName } from '../object-names.ts';
 import { bindRules, fileMountRules, mountRules, mountTmpfsRules, mountVolumeRules } from './keys.ts';
-import { nearest } from './nearest.ts';
 import type { Position } from './problems.ts';
-import { parseBytes } from './quantities.ts';
 import type { Fields, Reader } from './reader.ts';
 import type { Source } from './source.ts';
 

@@ -1,4 +1,4 @@
-import { nearest } from './nearest.ts';
+import { nearest } from '../../lib/nearest.ts';
 import type { Position, Problems } from './problems.ts';
 import type { MapSource, ScalarSource, Source } from './source.ts';
 

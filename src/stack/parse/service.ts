@@ -1,8 +1,13 @@
+import { parseCpuMillis } from '../../lib/quantities.ts';
 import { failoverAfterProblems, formatFailoverAfter, parseFailoverAfter } from '../../resources/failover.ts';
 import { qualifiedName } from '../../resources/name-checks.ts';
 import type { StackMount, StackResources, StackService } from '../../resources/stack-types.ts';
+import { httpPortOf } from '../ingress.ts';
+import { readNetworks } from './aliases.ts';
 import { type EnvironmentContext, readEnvFiles, readEnvironment } from './environment.ts';
+import { readHealthCheck } from './health-check.ts';
 import { readHealthcheck, readSeconds } from './healthcheck.ts';
+import { readIngress } from './ingress.ts';
 import {
   deployRules,
   failoverRules,
@@ -14,10 +19,10 @@ import {
 } from './keys.ts';
 import { type MountContext, readBytes, readFileMounts, readMounts, readTmpfs } from './mounts.ts';
 import { readExpose, readPorts } from './ports.ts';
-import { parseCpuMillis } from './quantities.ts';
 import type { Fields, Reader } from './reader.ts';
 import { splitShellWords } from './shell-words.ts';
 import type { Source } from './source.ts';
+import { checkUpdate, readUpdate, readWaitForPort } from './update.ts';
 
 export interface ServiceContext extends MountContext, EnvironmentContext {}
 
@@ -39,13 +44,21 @@ export function readService(context: ServiceContext, fields: Fields): StackServi
     ...(on('configs', (source) => readFileMounts(context, source, 'config')) ?? []),
   ];
   checkTargets(reader, mounts, fields, where);
-  on('networks', (source) => checkNetworks(reader, source, where));
+  const aliases = on('networks', (source) => readNetworks(reader, source, where));
   const command = on('command', (source) => readCommand(reader, source, `"command" ${where}`));
   const entrypoint = on('entrypoint', (source) => readCommand(reader, source, `"entrypoint" ${where}`));
   const ports = on('ports', (source) => readPorts(reader, source, where));
   const expose = on('expose', (source) => readExpose(reader, source, where));
   const resources = deploy && readResources(reader, deploy, where);
   const healthcheck = on('healthcheck', (source) => readHealthcheck(reader, source, where));
+  const healthCheck = on('health_check', (source) => readHealthCheck(reader, source, where));
+  if (fields.get('healthcheck') && fields.get('health_check')) {
+    const message = `"healthcheck" and "health_check" ${where} are two checks of the same thing`;
+    reader.problems.add(fields.keyAt('health_check'), message, 'keep one of them');
+  }
+  const waitForPort = deploy && readWaitForPort(reader, deploy, where);
+  const replaceUnhealthyAfter = deploy && readReplaceUnhealthyAfter(reader, deploy, where);
+  const update = deploy && readUpdate(reader, deploy, where);
   const restart = on('restart', (source) => readRestart(reader, source, where));
   const labels = on('labels', (source) => readLabels(reader, source, `"labels" ${where}`));
   const user = text('user');
@@ -58,6 +71,7 @@ export function readService(context: ServiceContext, fields: Fields): StackServi
   );
   const failover = on('failover', (source) => readFailover(reader, source, where));
   const instances = readInstances(reader, fields, deploy, where);
+  const endpointMode = deploy && readEndpointMode(reader, deploy, where);
   const variables = readVariables(context, fields);
   const image = on('image', (source) => reader.string(source, `"image" ${where}`)?.trim());
   if (!image) {
@@ -65,7 +79,7 @@ export function readService(context: ServiceContext, fields: Fields): StackServi
     return undefined;
   }
   if (/\s/.test(image)) reader.problems.add(fields.keyAt('image'), `image "${image}" ${where} has a blank in it`);
-  return {
+  const service: StackService = {
     image,
     instances,
     ...variables,
@@ -76,13 +90,22 @@ export function readService(context: ServiceContext, fields: Fields): StackServi
     ...(mounts.length > 0 ? { mounts } : {}),
     ...(resources === undefined ? {} : { resources }),
     ...(healthcheck === undefined ? {} : { healthcheck }),
+    ...(healthCheck === undefined ? {} : { healthCheck }),
+    ...(waitForPort === undefined ? {} : { waitForPort }),
+    ...(replaceUnhealthyAfter === undefined ? {} : { replaceUnhealthyAfter }),
+    ...(update === undefined ? {} : { update }),
     ...(restart === undefined ? {} : { restart }),
     ...(labels && Object.keys(labels).length > 0 ? { labels } : {}),
     ...(user === undefined ? {} : { user }),
     ...(workingDir === undefined ? {} : { workingDir }),
     ...(stopGracePeriodSeconds === undefined ? {} : { stopGracePeriodSeconds }),
     ...(failover === undefined ? {} : { failover }),
+    ...(endpointMode === undefined ? {} : { endpointMode }),
+    ...(aliases?.length ? { aliases } : {}),
   };
+  if (deploy) checkUpdate(reader, deploy, service, where);
+  const hasHttpPort = httpPortOf(service) !== undefined;
+  return { ...service, ...on('ingress', (source) => readIngress(reader, source, where, hasHttpPort)) };
 }
 
 export function serviceFields(reader: Reader, source: Source, name: string): Fields | undefined {
@@ -136,6 +159,11 @@ function readInstances(reader: Reader, fields: Fields, deploy: Fields | undefine
   return (source && reader.integer(source, what, instancesRange)) ?? 1;
 }
 
+function readEndpointMode(reader: Reader, deploy: Fields, where: string): StackService['endpointMode'] {
+  const source = deploy.get('endpoint_mode');
+  return source && reader.oneOf(source, `"endpoint_mode" in "deploy" ${where}`, ['vip', 'dnsrr']);
+}
+
 function readResources(reader: Reader, deploy: Fields, where: string): StackService['resources'] {
   const source = deploy.get('resources');
   const fields =
@@ -187,14 +215,24 @@ function readCpus(reader: Reader, source: Source, what: string): number | undefi
 /** `{after: 10s}`: how long the node of an instance may be silent until the instance is replaced. */
 function readFailover(reader: Reader, source: Source, where: string): StackService['failover'] | undefined {
   const fields = reader.fields(source, `"failover" ${where}`, `in "failover" ${where}`, failoverRules);
-  const after = fields?.get('after');
-  const what = `"after" in "failover" ${where}`;
-  const text = after && reader.string(after, what);
-  if (after === undefined || text === undefined) return undefined;
+  const found = fields?.get('after');
+  const after = found && readAfter(reader, found, `"after" in "failover" ${where}`);
+  return after === undefined ? undefined : { after };
+}
+
+function readReplaceUnhealthyAfter(reader: Reader, deploy: Fields, where: string): string | undefined {
+  const source = deploy.get('replace_unhealthy_after');
+  return source && readAfter(reader, source, `"replace_unhealthy_after" in "deploy" ${where}`);
+}
+
+/** `10s`, `1m30s`, `never`. */
+function readAfter(reader: Reader, source: Source, what: string): string | undefined {
+  const text = reader.string(source, what);
+  if (text === undefined) return undefined;
   const parsed = parseFailoverAfter(text);
-  if (parsed !== undefined) return { after: formatFailoverAfter(parsed) };
+  if (parsed !== undefined) return formatFailoverAfter(parsed);
   const [problem = ''] = failoverAfterProblems(text);
-  return reader.problems.add(after.at, `${what} ${problem}, not "${text}"`);
+  return reader.problems.add(source.at, `${what} ${problem}, not "${text}"`);
 }
 
 function readRestart(reader: Reader, source: Source, where: string): StackService['restart'] | undefined {
@@ -247,26 +285,5 @@ function checkTargets(reader: Reader, mounts: readonly StackMount[], fields: Fie
   for (const { target } of mounts) {
     if (seen.has(target)) reader.problems.add(fields.at, `two volumes ${where} at ${target}`);
     seen.add(target);
-  }
-}
-
-/** `[default]` or `{default: }`: the one network there is. */
-function checkNetworks(reader: Reader, source: Source, where: string): void {
-  const refuse = (name: string, at: Source['at']): void => {
-    reader.problems.add(at, `network "${name}" ${where} is not supported`, hints.oneNetwork);
-  };
-  if (source.type === 'map') {
-    for (const [name, { at, value }] of source.entries) {
-      const isPlain =
-        (value.type === 'scalar' && value.value === null) || (value.type === 'map' && value.entries.size === 0);
-      if (name !== 'default') refuse(name, at);
-      else if (!isPlain)
-        reader.problems.add(value.at, `options of network "default" ${where} are not supported`, hints.oneNetwork);
-    }
-    return;
-  }
-  for (const item of reader.list(source, `"networks" ${where}`) ?? []) {
-    const name = reader.string(item, `a network ${where}`);
-    if (name !== undefined && name !== 'default') refuse(name, item.at);
   }
 }

@@ -1,6 +1,6 @@
+import { nearest } from '../../lib/nearest.ts';
 import type { Lookup } from './interpolate.ts';
 import { variableRules } from './keys.ts';
-import { nearest } from './nearest.ts';
 import type { Position } from './problems.ts';
 import { describe, type Fields, type Reader } from './reader.ts';
 import { type Source, startOfFile } from './source.ts';

@@ -18,6 +18,7 @@ export function renderCreateBody(spec: ContainerSpec): Record<string, unknown> {
     bindings[port.key] = [...(bindings[port.key] ?? []), binding];
   }
   const network = spec.network;
+  const isJoined = typeof network !== 'string' && 'container' in network;
   return {
     Image: spec.image,
     Labels: spec.labels,
@@ -30,10 +31,10 @@ export function renderCreateBody(spec: ContainerSpec): Record<string, unknown> {
     ...(spec.command ? { Cmd: spec.command } : {}),
     ...(spec.workingDir ? { WorkingDir: spec.workingDir } : {}),
     ...(spec.user ? { User: spec.user } : {}),
-    // The engine refuses a host name of its own in the host's network.
-    ...(spec.hostname && network !== 'host' ? { Hostname: spec.hostname } : {}),
+    // The engine refuses a host name of its own in a network that is not the container's own.
+    ...(spec.hostname && network !== 'host' && !isJoined ? { Hostname: spec.hostname } : {}),
     HostConfig: {
-      NetworkMode: typeof network === 'string' ? network : network.name,
+      NetworkMode: networkMode(network),
       PortBindings: bindings,
       Mounts: spec.mounts.map(renderMount),
       RestartPolicy: { Name: 'no' },
@@ -48,10 +49,13 @@ export function renderCreateBody(spec: ContainerSpec): Record<string, unknown> {
       Sysctls: spec.sysctls ?? {},
       ...(spec.noNewPrivileges ? { SecurityOpt: ['no-new-privileges:true'] } : {}),
       ...(spec.hostPid ? { PidMode: 'host' } : {}),
+      ...(spec.pidOf === undefined ? {} : { PidMode: `container:${spec.pidOf}` }),
       ...(spec.hostIpc ? { IpcMode: 'host' } : {}),
+      ...(spec.shareableIpc ? { IpcMode: 'shareable' } : {}),
+      ...(spec.ipcOf === undefined ? {} : { IpcMode: `container:${spec.ipcOf}` }),
       ...renderResources(spec),
     },
-    ...(typeof network === 'string'
+    ...(typeof network === 'string' || 'container' in network
       ? {}
       : {
           NetworkingConfig: {
@@ -59,6 +63,11 @@ export function renderCreateBody(spec: ContainerSpec): Record<string, unknown> {
           },
         }),
   };
+}
+
+function networkMode(network: ContainerSpec['network']): string {
+  if (typeof network === 'string') return network;
+  return 'container' in network ? `container:${network.container}` : network.name;
 }
 
 function renderResources(spec: ContainerSpec): Record<string, number> {

@@ -18,6 +18,7 @@ export interface EngineRequest {
   readonly method: 'GET' | 'POST' | 'DELETE';
   readonly path: string;
   readonly query?: Readonly<Record<string, string>>;
+  /** Sent as JSON; bytes as they are. */
   readonly body?: unknown;
   /** What is being done to what, for messages: `start container abc`. */
   readonly purpose: string;
@@ -44,7 +45,9 @@ export function createEngineHttp(socketPath: string): EngineHttp {
 
   const open = (request: EngineRequest, agent: Agent | false, headers: Record<string, string>): ClientRequest => {
     const query = request.query ? `?${new URLSearchParams(request.query)}` : '';
-    const payload = request.body === undefined ? undefined : JSON.stringify(request.body);
+    const { body } = request;
+    const isRaw = Buffer.isBuffer(body);
+    const payload = body === undefined ? undefined : isRaw ? body : JSON.stringify(body);
     const opened = httpRequest({
       socketPath,
       path: `${request.path}${query}`,
@@ -52,7 +55,7 @@ export function createEngineHttp(socketPath: string): EngineHttp {
       agent,
       headers: {
         host: 'docker',
-        ...(payload === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(payload === undefined ? {} : { 'content-type': isRaw ? 'application/x-tar' : 'application/json' }),
         'content-length': String(payload === undefined ? 0 : Buffer.byteLength(payload)),
         ...headers,
       },

@@ -9,7 +9,7 @@ export const runAssignAddress: StepRunner<'assign-address'> = async (_step, { re
   try {
     if (isNew) await saveState();
   } catch (error) {
-    pool.free(record.uid); // the next try must not take it for saved
+    pool.cancel(record.uid); // the next try must not take it for saved
     throw error;
   }
   record.address = address;

@@ -1,38 +1,32 @@
+import type { ContainerSpec } from '../../../adapters/runtime/port.ts';
 import { hasCode, messageOf } from '../../../lib/errors.ts';
-import { renderContainerSpec } from '../container-spec.ts';
-import { podOf, type StepRunner } from '../pod-services.ts';
+import { isAlive } from '../container-facts.ts';
+import { type ContainerSpecInputOfPod, renderContainerSpec } from '../container-spec.ts';
+import { hasPause, pauseName } from '../pause.ts';
+import { renderPauseSpec } from '../pause-spec.ts';
+import { podOf, type StepContext, type StepRunner } from '../pod-services.ts';
+import type { PodStep } from '../step.ts';
 import { messageMount } from '../termination-message.ts';
 
 export const runCreate: StepRunner<'create'> = async (step, context) => {
   const { record, runtime, events, clock } = context;
   const pod = podOf(context);
-  if (!record.prepared) return 'stop';
-  const lastWords = await messageMount(record, step.attempt, context.files);
-  const spec = renderContainerSpec({
-    pod,
-    grid: context.grid,
-    nodeName: context.nodeName,
-    attempt: step.attempt,
-    crashes: step.crashes,
-    networkName: context.networkName,
-    variables: record.prepared.environment.variables,
-    mounts: [...record.prepared.mounts, ...lastWords],
-    boundPorts: record.boundPorts,
-    ...(record.address === undefined ? {} : { address: record.address }),
-  });
+  const member = record.member(step.container);
+  const spec = await specOf(step, context);
+  if (!spec) return 'stop';
   let id: string;
   try {
     id = await runtime.create(spec);
   } catch (error) {
     if (hasCode(error, 'EngineFailed') && error.retryable) throw error;
     // Somebody removed the image in the meantime.
-    if (hasCode(error, 'NotFound')) record.image = 'unknown';
+    if (hasCode(error, 'NotFound')) member.image = 'unknown';
     const message = messageOf(error);
-    record.fail({ reason: 'CreateContainerError', message }, clock.monotonicMs());
+    member.fail({ reason: 'CreateContainerError', message }, clock.monotonicMs());
     events.record(pod, 'Warning', 'Failed', `Error: ${message}`);
     return 'stop';
   }
-  record.prepared = undefined;
+  member.prepared = undefined;
   record.observe(
     {
       id,
@@ -48,7 +42,38 @@ export const runCreate: StepRunner<'create'> = async (step, context) => {
     },
     clock.monotonicMs(),
   );
-  record.crashes = step.crashes;
-  events.record(pod, 'Normal', 'Created', `Created container ${pod.spec.containers[0]?.name}`);
+  member.crashes = step.crashes;
+  if (step.container !== pauseName) events.record(pod, 'Normal', 'Created', `Created container ${step.container}`);
   return 'continue';
 };
+
+/** Undefined: what it needs is gone again. */
+async function specOf(
+  step: Extract<PodStep, { type: 'create' }>,
+  context: StepContext,
+): Promise<ContainerSpec | undefined> {
+  const { record } = context;
+  const pod = podOf(context);
+  const { prepared } = record.member(step.container);
+  const facts: ContainerSpecInputOfPod = {
+    pod,
+    name: step.container,
+    grid: context.grid,
+    nodeName: context.nodeName,
+    attempt: step.attempt,
+    crashes: step.crashes,
+    networkName: context.networkName,
+    boundPorts: record.boundPorts,
+    ...(record.address === undefined ? {} : { address: record.address }),
+  };
+  if (step.container === pauseName) return renderPauseSpec(facts);
+  const pause = hasPause(pod) ? record.newest(pauseName) : undefined;
+  if (!prepared || (hasPause(pod) && !(pause && isAlive(pause)))) return undefined;
+  const lastWords = await messageMount(record, step.container, step.attempt, context.files);
+  return renderContainerSpec({
+    ...facts,
+    variables: prepared.environment.variables,
+    mounts: [...prepared.mounts, ...lastWords],
+    ...(pause ? { pauseId: pause.id } : {}),
+  });
+}

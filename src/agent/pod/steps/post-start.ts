@@ -1,3 +1,5 @@
+import { podContainer } from '../../../resources/pod-containers.ts';
+import { nameOf } from '../container-facts.ts';
 import { runHook } from '../hooks.ts';
 import { podOf, type StepContext, type StepRunner } from '../pod-services.ts';
 
@@ -8,7 +10,7 @@ const retryMs = 1_000;
 
 /** Goes on beside the plan: the pod may be deleted meanwhile. */
 export const runPostStart: StepRunner<'post-start'> = async (step, context) => {
-  context.record.hook = { containerId: step.containerId, state: 'running' };
+  context.record.hooks.set(step.containerId, 'running');
   void run(step.containerId, context);
   return 'continue';
 };
@@ -16,18 +18,21 @@ export const runPostStart: StepRunner<'post-start'> = async (step, context) => {
 async function run(containerId: string, context: StepContext): Promise<void> {
   const { record, events } = context;
   const pod = podOf(context);
-  const handler = pod.spec.containers[0]?.lifecycle?.postStart ?? {};
+  const observed = record.containers.get(containerId);
+  const container = observed && podContainer(pod, nameOf(observed))?.container;
+  if (!container) return;
+  const handler = container.lifecycle?.postStart ?? {};
   const address = record.address ?? context.hostAddresses()[0] ?? '127.0.0.1';
-  const result = await runHook(handler, { pod, containerId, address }, context, timeoutMs);
-  if (record.hook?.containerId !== containerId) return;
+  const result = await runHook(handler, { container, containerId, address }, context, timeoutMs);
+  if (!record.hooks.has(containerId)) return;
   if (result.isUnknown) {
-    record.hook = { containerId, state: 'pending' };
+    record.hooks.set(containerId, 'pending');
     return context.wake(retryMs);
   }
-  record.hook = { containerId, state: 'done' };
+  record.hooks.set(containerId, 'done');
   if (!result.isSuccess) {
     events.record(pod, 'Warning', 'FailedPostStartHook', `PostStartHook failed: ${result.message}`);
-    record.unhealthy = { containerId };
+    record.unhealthy.set(containerId, {});
   }
   context.wake();
 }

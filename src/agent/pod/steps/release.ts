@@ -2,9 +2,7 @@ import type { StepRunner } from '../pod-services.ts';
 
 /** Only after its containers are gone: until then the address is in use. */
 export const runRelease: StepRunner<'release'> = async (_step, { record, network, files, saveState }) => {
-  record.pull?.abort();
-  record.pull = undefined;
-  record.image = 'unknown';
+  for (const member of record.members()) member.giveUpPull();
   await files.remove(record.uid);
   record.hasFiles = false;
   network.pool?.free(record.uid);

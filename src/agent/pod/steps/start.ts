@@ -1,12 +1,14 @@
 import { messageOf } from '../../../lib/errors.ts';
-import { hasEnded } from '../plan.ts';
+import { hasEnded, isAlive } from '../container-facts.ts';
+import { pauseName } from '../pause.ts';
 import { podOf, type StepRunner } from '../pod-services.ts';
 
 export const runStart: StepRunner<'start'> = async (step, context) => {
   const { record, runtime, events, clock } = context;
-  const container = record.attempt(step.attempt);
+  const container = record.attempt(step.container, step.attempt);
   if (!container) return 'stop';
   let failure: unknown;
+  if (record.address !== undefined) await context.network.beforeStart?.();
   try {
     await runtime.start(container.id);
   } catch (error) {
@@ -20,13 +22,16 @@ export const runStart: StepRunner<'start'> = async (step, context) => {
   }
   record.observe(observed, clock.monotonicMs(), askedAtMs);
   const pod = podOf(context);
+  if (isAlive(observed) && observed.addresses.length > 0) context.network.wirePorts?.();
   if (failure === undefined) {
-    events.record(pod, 'Normal', 'Started', `Started container ${pod.spec.containers[0]?.name}`);
+    if (step.container !== pauseName) events.record(pod, 'Normal', 'Started', `Started container ${step.container}`);
     return 'continue';
   }
   // The engine notes why a start failed; then it counts as an attempt that ended. Otherwise the engine is in trouble.
   if (!hasEnded(observed)) {
-    record.fail({ reason: 'RunContainerError', message: messageOf(failure) }, clock.monotonicMs());
+    record
+      .member(step.container)
+      .fail({ reason: 'RunContainerError', message: messageOf(failure) }, clock.monotonicMs());
   }
   events.record(pod, 'Warning', 'Failed', `Error: ${messageOf(failure)}`);
   return 'stop';

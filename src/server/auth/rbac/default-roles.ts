@@ -28,8 +28,9 @@ const visible: readonly PolicyRule[] = [
   on('', ['events', 'namespaces', 'namespaces/status', 'pods/log', 'pods/status'], read),
   on('apps', ['controllerrevisions', 'deployments/status', 'replicasets/status', ...workloads], read),
   on('discovery.k8s.io', ['endpointslices'], read),
+  on('networking.k8s.io', ['ingresses', 'ingresses/status', 'networkpolicies'], read),
   on('policy', ['poddisruptionbudgets', 'poddisruptionbudgets/status'], read),
-  on(ours, ['stacks', 'stacks/status', 'volumes', 'volumes/status'], read),
+  on(ours, ['certificates', 'certificates/status', 'stacks', 'stacks/status', 'volumes', 'volumes/status'], read),
 ];
 const editable: readonly PolicyRule[] = [
   on('', ['pods/attach', 'pods/exec', 'pods/portforward', 'secrets'], read),
@@ -38,8 +39,9 @@ const editable: readonly PolicyRule[] = [
   on('', ['pods/eviction', 'serviceaccounts/token'], ['create']),
   on('', ['configmaps', 'secrets', 'serviceaccounts', 'services', 'events'], write),
   on('apps', workloads, write),
+  on('networking.k8s.io', ['ingresses', 'networkpolicies'], write),
   on('policy', ['poddisruptionbudgets'], write),
-  on(ours, ['stacks', 'volumes'], write),
+  on(ours, ['certificates', 'stacks', 'volumes'], write),
   on('coordination.k8s.io', ['leases'], [...write, ...read]),
 ];
 const administrable: readonly PolicyRule[] = [

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SignJWT } from 'jose';
+import { newKeyPem } from '../../../lib/x509/new-key.ts';
 import type { Kind } from '../../../resources/kind.ts';
 import type { ApiObject } from '../../../resources/object.ts';
-import { newKeyPem } from '../identity.ts';
 import { type AccountClaims, apiAudience } from './token-claims.ts';
 import { createServiceAccountTokens, isJwt } from './tokens.ts';
 
