@@ -26,6 +26,7 @@ export async function runTests(files: readonly string[], options: RunOptions): P
   process.env.NODE_COMPILE_CACHE ??= resolve('.cache/compiled');
   enableCompileCache(process.env.NODE_COMPILE_CACHE);
   const counts = { passed: 0, failed: 0, skipped: 0 };
+  const failures: string[] = [];
   setTimeout(() => {
     console.log(`error: not done after ${options.totalTimeoutMs} ms`);
     console.log(`${counts.passed} passed, ${counts.failed + 1} failed, ${counts.skipped} skipped`);
@@ -37,6 +38,8 @@ export async function runTests(files: readonly string[], options: RunOptions): P
     options.concurrency ?? 1,
   );
   await runGroup(files.filter(isAlone), 1);
+  // A report of an hour ends with what matters in it.
+  for (const failure of failures) console.log(`✖ ${failure}`);
   console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);
   process.exit(counts.failed === 0 && counts.passed > 0 ? 0 : 1);
 
@@ -50,7 +53,11 @@ export async function runTests(files: readonly string[], options: RunOptions): P
       else counts.passed++;
     });
     stream.on('test:fail', (event) => {
-      if (event.details.type !== 'suite') counts.failed++;
+      if (event.details.type === 'suite') return;
+      counts.failed++;
+      const { cause, message } = event.details.error;
+      const words = cause instanceof Error ? cause.message : message;
+      failures.push(`${event.file}:${event.line}: ${event.name}\n  ${words.slice(0, 500).replaceAll('\n', '\n  ')}`);
     });
     const report = stream.compose(new spec());
     report.pipe(process.stdout, { end: false });
