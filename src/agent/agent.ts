@@ -23,6 +23,7 @@ import { createPodApi } from './api/agent-api.ts';
 import { startMetricsPort } from './api/metrics-port.ts';
 import { type Assignments, readAssignments, writeAssignments } from './disk/assignments.ts';
 import { startDiskKeeper } from './disk/disk-keeper.ts';
+import { startFallback } from './disk/fallback.ts';
 import { readIngressObjects, removeIngressObjects, writeIngressObjects } from './disk/ingress-file.ts';
 import { createPodFiles } from './disk/pod-files.ts';
 import { watchEngine } from './engine-watch.ts';
@@ -201,7 +202,10 @@ export async function startAgentParts(parts: AgentParts): Promise<RunningAgent> 
 
   /** What to run and whom to know without any server. */
   function collect(): Assignments {
-    const desired = [...pods.records()].flatMap((one) => (one.isDesired && one.pod ? [one.pod] : []));
+    const isKnown = watches.pods.isSynced || fallback.assignments !== undefined;
+    const desired = isKnown
+      ? [...pods.records()].flatMap((one) => (one.isDesired && one.pod ? [one.pod] : []))
+      : (remembered?.pods ?? []);
     references.keepOnly(desired);
     tokens.keepOnly(new Set(desired.map((pod) => pod.metadata.uid ?? '')));
     return {
@@ -216,7 +220,7 @@ export async function startAgentParts(parts: AgentParts): Promise<RunningAgent> 
     };
   }
 
-  /** Until a server has listed them, what was on disk. */
+  /** While no server lists them, what was on disk. */
   function serviceView(): ServiceView | undefined {
     const { services, endpointSlices: slices } = watches;
     if (services.isSynced && slices.isSynced) {
@@ -227,15 +231,16 @@ export async function startAgentParts(parts: AgentParts): Promise<RunningAgent> 
         slicesSince: Number(slices.changedVersion ?? 0),
       };
     }
+    const { assignments } = fallback;
     return (
-      remembered && { services: remembered.services, slices: remembered.endpointSlices, revision: 0, slicesSince: 0 }
+      assignments && { services: assignments.services, slices: assignments.endpointSlices, revision: 0, slicesSince: 0 }
     );
   }
 
   function policyView(): PolicyView | undefined {
     const { policies, addressGroups: groups } = watches;
-    const isKnown = (policies.isSynced && groups.isSynced) || remembered !== undefined;
-    if (!isKnown) return undefined;
+    const isKnown = policies.isSynced && groups.isSynced && watches.pods.isSynced;
+    if (!isKnown && !fallback.assignments) return undefined;
     return {
       ownPods: [...pods.records()].flatMap(({ pod, address }) =>
         pod && address !== undefined ? [{ pod, address }] : [],
@@ -248,9 +253,7 @@ export async function startAgentParts(parts: AgentParts): Promise<RunningAgent> 
   if (remembered) {
     references.remember(remembered.references);
     tokens.remember(remembered.tokens ?? []);
-    for (const pod of remembered.pods) pods.upsert(pod);
     network.pods.setNodes(remembered.nodes);
-    network.replaceServices(remembered.services, remembered.endpointSlices);
     const self = remembered.nodes.find(({ metadata }) => metadata.name === nodeName);
     if (self) ingress.setNode(self);
   }
@@ -296,6 +299,19 @@ export async function startAgentParts(parts: AgentParts): Promise<RunningAgent> 
     },
     onChange: () => keeper.changed(),
     log,
+    clock,
+  });
+  const fallback = startFallback({
+    remembered,
+    onUse: (assignments) => {
+      if (!watches.pods.isSynced) for (const pod of assignments.pods) pods.upsert(pod);
+      if (!watches.services.isSynced || !watches.endpointSlices.isSynced) {
+        network.replaceServices(assignments.services, assignments.endpointSlices);
+      }
+      network.plane.changed();
+      network.policies.changed();
+      ingress.changed();
+    },
     clock,
   });
   const volumes = startVolumeKeeper({ client, runtime, grid, nodeName, log });
@@ -366,6 +382,7 @@ export async function startAgentParts(parts: AgentParts): Promise<RunningAgent> 
     },
     async stop() {
       identity.stop();
+      fallback.stop();
       engine.stop();
       puller.stop();
       await Promise.all([watches.stop(), volumes.stop(), metricsPort?.stop()]);

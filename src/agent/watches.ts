@@ -42,6 +42,8 @@ export interface WatchesOptions {
 
 /** What the agent follows in the API. */
 export interface Watches {
+  /** Those of this node. */
+  readonly pods: Informer<Pod>;
   readonly nodes: Informer<Node>;
   readonly services: Informer<Service>;
   readonly endpointSlices: Informer<EndpointSlice>;
@@ -122,11 +124,16 @@ export function startWatches(options: WatchesOptions): Watches {
   });
   void ownPods.synced.then(() => {
     const listed = new Set([...ownPods.list()].map((pod) => pod.metadata.uid));
-    for (const pod of options.rememberedPods) if (!listed.has(pod.metadata.uid)) pods.drop(pod);
+    for (const pod of options.rememberedPods) {
+      if (listed.has(pod.metadata.uid)) continue;
+      pods.upsert(pod); // its grace period and its handlers are known by it alone
+      pods.drop(pod);
+    }
     pods.markSynced();
   });
 
   return {
+    pods: ownPods,
     nodes,
     services,
     endpointSlices,

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, before, describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { HttpClient } from '../../src/client/http-client.ts';
 import type { MachineLayout } from '../../src/lab/layout.ts';
 import { initOf } from '../../src/lab/processes.ts';
@@ -113,7 +114,7 @@ async function startLoad(machine: MachineLayout, url: string): Promise<{ end(): 
   };
 }
 
-describe('an instance that leaves', { timeout: 200_000 }, () => {
+describe('an instance that leaves', { timeout: 240_000 }, () => {
   let lab: TestLab;
   let api: HttpClient | undefined;
   let directory: string;
@@ -294,6 +295,60 @@ describe('an instance that leaves', { timeout: 200_000 }, () => {
     // It is waited for five seconds: an agent that starts on a busy machine may take longer.
     if (/ for 2 nodes(;|$)/.test(told)) assert.deepEqual(failed, []);
     await lab.flotilla(['scale', 'life/web=1']);
+  });
+
+  it('an agent that was killed goes by what a server says, not by a disk that is behind', async (test) => {
+    const [only1] = await only(1);
+    assert.ok(only1);
+    const host = only1.spec.nodeName ?? '';
+    const [machine, other] = await Promise.all([host, otherThan(host)].map((name) => machineOf(lab, name)));
+    assert.ok(machine && other);
+    const app = (command: string) =>
+      shellOn(machine, `docker exec $(docker ps -q --filter name=fl_life_${only1.metadata.name}_web) ${command}`);
+    const disk = (one: MachineLayout) => `${one.directory}/agent/assignments`;
+    /** It is written half a second after a change. */
+    const settled = (one: MachineLayout) =>
+      eventually(`the disk of ${one.name} to be written`, async () => {
+        const before = await shellOn(one, `stat -c %y ${disk(one)}`);
+        await delay(1_200);
+        return before === (await shellOn(one, `stat -c %y ${disk(one)}`));
+      });
+    const starts = async ({ directory }: MachineLayout) =>
+      (await readFile(`${directory}/agent.log`, 'utf8')).match(/"agent runs"/g)?.length ?? 0;
+    await app('touch /tmp/sick');
+    await eventually('it not to be ready', async () => {
+      const pod = await api?.get(pods, only1.metadata);
+      return pod && !isPodReady(pod);
+    });
+    // The two disks say now that nobody is there.
+    for (const one of [machine, other]) {
+      await settled(one);
+      await shellOn(one, `cp ${disk(one)} /tmp/behind`);
+    }
+    await app('rm /tmp/sick');
+    const [ready] = await only(1);
+    assert.ok(ready);
+    await eventually('it to be in routing', async () => {
+      const pod = await api?.get(pods, only1.metadata);
+      return pod && podCondition(pod, podConditions.routed)?.status === 'True';
+    });
+    await underLoad(['h1', 'h2'], async () => {
+      const before = await Promise.all([machine, other].map(starts));
+      for (const one of [machine, other]) {
+        const kill = `p=$(cat /run/lab/agent.pid); kill -STOP $p; cp /tmp/behind ${disk(one)}; kill -9 $p`;
+        await shellOn(one, kill);
+      }
+      await eventually('both to be back', async () => {
+        const now = await Promise.all([machine, other].map(starts));
+        return now.every((count, at) => count > (before[at] ?? 0));
+      });
+      await delay(3_000);
+    });
+    const pod = await api?.get(pods, only1.metadata);
+    const changed = pod?.status?.conditions?.find(({ type }) => type === 'Ready')?.lastTransitionTime;
+    const before = ready.status?.conditions?.find(({ type }) => type === 'Ready')?.lastTransitionTime;
+    test.diagnostic(`ready since ${changed}`);
+    assert.equal(changed, before);
   });
 
   it('a host is shut down: its node takes nothing new, and the other one takes over before it stops', async () => {

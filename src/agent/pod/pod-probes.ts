@@ -5,13 +5,22 @@ import { type PodContainer, podContainers } from '../../resources/pod-containers
 import { isAlive } from './container-facts.ts';
 import { type PodRecord, toldStatus } from './pod-record.ts';
 import type { PodServices } from './pod-services.ts';
-import { adoptProbeState, countProbe, nextProbeMs, type ProbeKind, startProbeState } from './probe-state.ts';
+import {
+  adoptProbeState,
+  countProbe,
+  nextProbeMs,
+  type ProbeKind,
+  recallProbeState,
+  startProbeState,
+} from './probe-state.ts';
 import { type ProbeResult, runProbe } from './prober.ts';
 
 /** Probes of all running containers; results go into the records. */
 export interface PodProbes {
   /** Begins probing containers that run, ends it for those that do not. */
   track(record: PodRecord): void;
+  /** The API tells for the first time what it was told last; what was known so far came from disk. */
+  recall(record: PodRecord): void;
   forget(uid: string): void;
   stop(): void;
 }
@@ -62,7 +71,7 @@ export function createPodProbes(options: PodProbesOptions): PodProbes {
     const address = record.address ?? services.hostAddresses()[0] ?? '127.0.0.1';
     const result = await run(probe, { container, containerId, address }, services.runtime);
     const before = record.probes.get(containerId);
-    if (!isTracked(record, mine) || !before) return;
+    if (!isTracked(record, mine) || !before || (kind === 'startup' && before.isStarted)) return;
     if (result.isUnknown) return schedule(record, mine, kind, probe, nextProbeMs(before, kind, probe));
     const after = countProbe(before, kind, probe, result.isSuccess);
     record.probes.set(containerId, after);
@@ -130,6 +139,20 @@ export function createPodProbes(options: PodProbesOptions): PodProbes {
       }
       for (const [id, mine] of before) if (!now.has(id)) end(mine);
       if (now.size === 0) tracked.delete(uid);
+    },
+    recall(record) {
+      for (const mine of tracked.get(record.uid)?.values() ?? []) {
+        const { container, containerId } = mine;
+        const before = record.probes.get(containerId);
+        const observed = record.containers.get(containerId);
+        const told = record.pod && observed && toldStatus(record.pod, observed);
+        if (!before || !told?.started) continue;
+        record.probes.set(containerId, recallProbeState(before, container.readinessProbe, told.ready));
+        if (before.isStarted) continue;
+        end(mine);
+        mine.cancels.clear();
+        begin(record, mine);
+      }
     },
     forget,
     stop() {

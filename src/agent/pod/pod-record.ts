@@ -105,6 +105,10 @@ export class PodRecord {
       member.lastAttempt = told.restartCount;
       member.crashes = told.restartCount;
     }
+    for (const id of this.hooks.keys()) {
+      const container = this.containers.get(id);
+      if (container && toldStatus(pod, container)?.started) this.hooks.set(id, 'done');
+    }
   }
 
   /**

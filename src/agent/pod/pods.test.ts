@@ -169,6 +169,34 @@ describe('pods of a node', () => {
     assert.deepEqual(changing, []);
   });
 
+  it('stay ready when the disk of an agent that was killed is behind what it told last', async () => {
+    const ask = (word: string) => ({ exec: { command: [word] }, periodSeconds: 0.01, failureThreshold: 1_000 });
+    const lifecycle = { postStart: { exec: { command: ['warm'] } } };
+    const pod = podOf({ startupProbe: ask('up'), readinessProbe: ask('ready') });
+    const hooked = podOf({ lifecycle }, { name: 'web-2', uid: 'uid-2' });
+    const host = hostOf(pod, hooked);
+    const first = await startOn(host);
+    await Promise.all([isReady(host, 'web-1'), isReady(host, 'web-2')]);
+    await first.end();
+    const { length } = host.api.told;
+    const failed = Promise.withResolvers<void>();
+    const { promise: warm, resolve: endWarm } = Promise.withResolvers<{ exitCode: number }>();
+    let asked = 0;
+    host.runtime.onExec = ([word]) => {
+      if (word === 'warm') return warm;
+      if (++asked === 5) failed.resolve();
+      return { exitCode: 1 };
+    };
+    const fromDisk = { pods: [pod, hooked], until: failed.promise };
+    const second = await startTestPods({ ...host, dataDirectory, podCIDR: '10.80.3.0/24', fromDisk });
+    await host.api.until('web-2', () => host.api.told.length >= length + 2);
+    endWarm({ exitCode: 1 });
+    await second.stop();
+    for (const { conditions } of host.api.told.slice(length)) {
+      assert.equal(conditions?.find(({ type }) => type === 'Ready')?.status, 'True');
+    }
+  });
+
   it('say why they wait for an image that is nowhere', async () => {
     const host = hostOf(podOf({ image: 'acme/web:9' }));
     const pods = await startOn(host);

@@ -88,7 +88,7 @@ export function startPods(options: PodsOptions): Pods {
   const probes = createPodProbes({
     services,
     onReadiness: (record) => {
-      writer.update(record.uid);
+      tell(record);
       // What comes after a sidecar waits until it has started.
       if (record.pod && hasPause(record.pod)) queue.add(record.uid);
     },
@@ -190,7 +190,12 @@ export function startPods(options: PodsOptions): Pods {
   function report(record: PodRecord): void {
     probes.track(record);
     refresher.track(record);
-    if (record.isDesired) writer.update(record.uid);
+    tell(record);
+  }
+
+  /** Not before the API has said what it was told last: what is on disk may be older, and would take back what was true. */
+  function tell(record: PodRecord): void {
+    if (record.isDesired && isSynced) writer.update(record.uid);
   }
 
   function forget(record: PodRecord): void {
@@ -258,6 +263,7 @@ export function startPods(options: PodsOptions): Pods {
       const record = recordOf(uid);
       record.recall(pod);
       record.take(pod);
+      if (!isSynced) probes.recall(record);
       measureRouted(record, pod);
       record.isDesired = true;
       writer.told(uid, pod);

@@ -52,6 +52,13 @@ export function adoptProbeState(containerId: string, has: Probed, wasReady: bool
   return { ...state, isReady: !has.readiness };
 }
 
+/** The same, told after probes began by what was on disk: they are believed where they have failed often enough. */
+export function recallProbeState(state: ProbeState, readiness: Probe | undefined, wasReady: boolean): ProbeState {
+  const isRefuted = state.readiness.failures >= (readiness?.failureThreshold ?? 3);
+  const isReady = state.isReady || (!isRefuted && (wasReady || !state.hasReadinessProbe));
+  return { ...state, isReady, isStarted: true, startup: succeeded };
+}
+
 /** Counts one result; thresholds as Kubernetes has them. */
 export function countProbe(state: ProbeState, kind: ProbeKind, probe: Probe, isSuccess: boolean): ProbeState {
   const before = state[kind];

@@ -21,12 +21,15 @@ export interface TestApi {
   readonly client: Client;
   readonly pods: Map<string, Pod>;
   readonly events: string[];
+  /** All that agents said, in order. */
+  readonly told: PodStatus[];
   /** Resolves when a pod's status, or its absence, is as wanted. */
   until(name: string, isSo: (status: PodStatus | undefined, pod: Pod | undefined) => boolean): Promise<void>;
 }
 
 export function createTestApi(): TestApi {
   const pods = new Map<string, Pod>();
+  const told: PodStatus[] = [];
   const waiters = new Set<() => void>();
   const changed = () => {
     for (const waiter of [...waiters]) waiter();
@@ -41,6 +44,7 @@ export function createTestApi(): TestApi {
       const pod = pods.get(ref.name);
       if (!pod) throw notFound(ref.name);
       const body = patch.body as { status: PodStatus };
+      told.push(body.status);
       pods.set(ref.name, { ...pod, status: { ...pod.status, ...body.status } });
       changed();
       return pod;
@@ -53,6 +57,7 @@ export function createTestApi(): TestApi {
   return {
     client,
     pods,
+    told,
     events: [],
     until: (name, isSo) =>
       new Promise((resolve) => {
@@ -79,6 +84,8 @@ export interface TestPodsOptions {
   readonly network?: { wirePorts?(): void };
   readonly mayStop?: PodServices['mayStop'];
   readonly mayStepAside?: PodServices['mayStepAside'];
+  /** What the agent goes by until the list of the API counts as seen, which is when `until` resolves. */
+  readonly fromDisk?: { readonly pods: readonly Pod[]; readonly until: Promise<void> };
 }
 
 /** The pods part of an agent, with everything around it small. The list of the API and of the engine count as seen. */
@@ -121,9 +128,15 @@ export async function startTestPods(options: TestPodsOptions): Promise<Pods> {
     metrics: options.metrics ?? new Metrics(),
     leftovers: new Set([...(await files.list()), ...Object.keys(options.addresses.byPod)]),
   });
+  for (const pod of options.fromDisk?.pods ?? []) pods.upsert(pod);
+  const askedAtMs = systemClock.monotonicMs();
+  const containers = await runtime.list();
+  if (options.fromDisk) {
+    pods.resync(containers, askedAtMs);
+    await options.fromDisk.until;
+  }
   for (const pod of api.pods.values()) pods.upsert(pod);
   pods.markSynced();
-  const askedAtMs = systemClock.monotonicMs();
-  pods.resync(await runtime.list(), askedAtMs);
+  pods.resync(containers, askedAtMs);
   return pods;
 }

@@ -24,7 +24,8 @@ async function run(containerId: string, context: StepContext): Promise<void> {
   const handler = container.lifecycle?.postStart ?? {};
   const address = record.address ?? context.hostAddresses()[0] ?? '127.0.0.1';
   const result = await runHook(handler, { container, containerId, address }, context, timeoutMs);
-  if (!record.hooks.has(containerId)) return;
+  // The container is gone, or the API has said meanwhile that it ran before.
+  if (record.hooks.get(containerId) !== 'running') return;
   if (result.isUnknown) {
     record.hooks.set(containerId, 'pending');
     return context.wake(retryMs);
