@@ -5,7 +5,6 @@ import type { AccessEntry, IngressProxy } from '../adapters/ingress/port.ts';
 import type { ContainerRuntime } from '../adapters/runtime/port.ts';
 import { createEventRecorder } from '../client/events.ts';
 import { createHttpClient } from '../client/http-client.ts';
-import type { Informer } from '../client/informer.ts';
 import type { Clock } from '../lib/clock.ts';
 import { FlotillaError } from '../lib/errors.ts';
 import { startEventLoopLag } from '../lib/event-loop-lag.ts';
@@ -13,7 +12,6 @@ import type { Exec } from '../lib/exec.ts';
 import { Metrics } from '../lib/metrics.ts';
 import type { Applied } from '../resources/applied.ts';
 import { systemGrid } from '../resources/names.ts';
-import type { ApiObject } from '../resources/object.ts';
 import { createAgentApi } from '../tunnel/agent-server.ts';
 import { connectLiveness } from '../tunnel/liveness.ts';
 import { serverTlsName } from '../tunnel/server-identity.ts';
@@ -23,7 +21,6 @@ import { createPodApi } from './api/agent-api.ts';
 import { startMetricsPort } from './api/metrics-port.ts';
 import { type Assignments, readAssignments, writeAssignments } from './disk/assignments.ts';
 import { startDiskKeeper } from './disk/disk-keeper.ts';
-import { startFallback } from './disk/fallback.ts';
 import { readIngressObjects, removeIngressObjects, writeIngressObjects } from './disk/ingress-file.ts';
 import { createPodFiles } from './disk/pod-files.ts';
 import { watchEngine } from './engine-watch.ts';
@@ -32,9 +29,8 @@ import { endHost } from './host-end/host-end.ts';
 import type { AgentIdentity } from './identity.ts';
 import { openAccessLog } from './ingress/access-log.ts';
 import { type NodeIngress, startNodeIngress } from './ingress/node-ingress.ts';
-import type { ServiceView } from './network/data-plane.ts';
+import { startKnownObjects } from './known-objects.ts';
 import { type NetworkAdapters, type NodeNetwork, startNodeNetwork } from './network/node-network.ts';
-import type { PolicyView } from './network/pod-policies.ts';
 import { startNodeReporter } from './node/node-reporter.ts';
 import { startVolumeKeeper } from './node/volume-keeper.ts';
 import { admitPod } from './pod/admission.ts';
@@ -92,7 +88,6 @@ export async function startAgentParts(parts: AgentParts): Promise<RunningAgent> 
     log.error('assignments on disk cannot be used; waiting for a server', { error });
     return undefined;
   });
-
   const rememberedIngress = await readIngressObjects(dataDirectory, nodeKeyPem).catch((error) => {
     log.error('ingress objects on disk cannot be used; waiting for a server', { error });
     return undefined;
@@ -115,9 +110,9 @@ export async function startAgentParts(parts: AgentParts): Promise<RunningAgent> 
     ...{ ownAddresses: addresses, trustedInterfaces: parts.trustedInterfaces, addresses: state.addresses },
     ...(options.dnsPort === undefined ? {} : { dnsPort: options.dnsPort }),
     ...(options.externalAddress === undefined ? {} : { externalAddress: options.externalAddress }),
-    serviceView,
-    policyView,
-    nodes: () => known(watches.nodes, remembered?.nodes),
+    serviceView: () => known.serviceView(),
+    policyView: () => known.policyView(),
+    nodes: () => known.nodes(),
     reporter,
     reportApplied: (applied) => {
       networkApplied = applied;
@@ -128,7 +123,8 @@ export async function startAgentParts(parts: AgentParts): Promise<RunningAgent> 
   });
   const accessLog = openAccessLog({ path: join(dataDirectory, 'access.log'), clock, log });
   const ingress: NodeIngress = startNodeIngress({
-    ...{ client, nodeName, remembered: rememberedIngress, serviceView, clock, log },
+    ...{ client, nodeName, remembered: rememberedIngress, clock, log },
+    serviceView: () => known.serviceView(),
     proxy: parts.createIngressProxy((entry) => accessLog.write(entry)),
     writeObjects: (objects) => writeIngressObjects(dataDirectory, objects, nodeKeyPem),
     removeObjects: () => removeIngressObjects(dataDirectory),
@@ -181,8 +177,7 @@ export async function startAgentParts(parts: AgentParts): Promise<RunningAgent> 
         if (!allocatable) throw new FlotillaError('EngineFailed', 'the engine has not said yet what this host has');
         return admitPod(pod, others, { metadata: nodeLabels(), status: { allocatable } });
       },
-      services: (namespace) =>
-        known(watches.services, remembered?.services).filter((one) => one.metadata.namespace === namespace),
+      services: (namespace) => known.servicesOf(namespace),
       mayStop: (pod) => withdrawals.mayStop(pod),
       mayStepAside: (pod, sinceMs, isBroken) => withdrawals.mayStepAside(pod, sinceMs, isBroken),
       ...(parts.failPoints ? { failPoints: parts.failPoints } : {}),
@@ -200,54 +195,11 @@ export async function startAgentParts(parts: AgentParts): Promise<RunningAgent> 
     ...{ log, clock },
   });
 
-  /** What to run and whom to know without any server. */
   function collect(): Assignments {
-    const isKnown = watches.pods.isSynced || fallback.assignments !== undefined;
-    const desired = isKnown
-      ? [...pods.records()].flatMap((one) => (one.isDesired && one.pod ? [one.pod] : []))
-      : (remembered?.pods ?? []);
-    references.keepOnly(desired);
-    tokens.keepOnly(new Set(desired.map((pod) => pod.metadata.uid ?? '')));
-    return {
-      pods: desired,
-      references: references.known(),
-      tokens: tokens.known(),
-      nodes: known(watches.nodes, remembered?.nodes),
-      services: known(watches.services, remembered?.services),
-      endpointSlices: known(watches.endpointSlices, remembered?.endpointSlices),
-      policies: known(watches.policies, remembered?.policies),
-      addressGroups: known(watches.addressGroups, remembered?.addressGroups),
-    };
-  }
-
-  /** While no server lists them, what was on disk. */
-  function serviceView(): ServiceView | undefined {
-    const { services, endpointSlices: slices } = watches;
-    if (services.isSynced && slices.isSynced) {
-      return {
-        services: services.list(),
-        slices: slices.list(),
-        revision: Number(slices.resourceVersion ?? 0),
-        slicesSince: Number(slices.changedVersion ?? 0),
-      };
-    }
-    const { assignments } = fallback;
-    return (
-      assignments && { services: assignments.services, slices: assignments.endpointSlices, revision: 0, slicesSince: 0 }
-    );
-  }
-
-  function policyView(): PolicyView | undefined {
-    const { policies, addressGroups: groups } = watches;
-    const isKnown = policies.isSynced && groups.isSynced && watches.pods.isSynced;
-    if (!isKnown && !fallback.assignments) return undefined;
-    return {
-      ownPods: [...pods.records()].flatMap(({ pod, address }) =>
-        pod && address !== undefined ? [{ pod, address }] : [],
-      ),
-      policies: known(policies, remembered?.policies),
-      groups: known(groups, remembered?.addressGroups),
-    };
+    const objects = known.toRemember();
+    references.keepOnly(objects.pods);
+    tokens.keepOnly(new Set(objects.pods.map((pod) => pod.metadata.uid ?? '')));
+    return { ...objects, references: references.known(), tokens: tokens.known() };
   }
 
   if (remembered) {
@@ -280,6 +232,21 @@ export async function startAgentParts(parts: AgentParts): Promise<RunningAgent> 
     clock,
   });
 
+  const known = startKnownObjects({
+    remembered,
+    watches: () => watches,
+    records: () => pods.records(),
+    onUse: (assignments) => {
+      if (!watches.pods.isSynced) for (const pod of assignments.pods) pods.upsert(pod);
+      if (!watches.services.isSynced || !watches.endpointSlices.isSynced) {
+        network.replaceServices(assignments.services, assignments.endpointSlices);
+      }
+      network.plane.changed();
+      network.policies.changed();
+      ingress.changed();
+    },
+    clock,
+  });
   const watches = startWatches({
     client,
     nodeName,
@@ -299,19 +266,6 @@ export async function startAgentParts(parts: AgentParts): Promise<RunningAgent> 
     },
     onChange: () => keeper.changed(),
     log,
-    clock,
-  });
-  const fallback = startFallback({
-    remembered,
-    onUse: (assignments) => {
-      if (!watches.pods.isSynced) for (const pod of assignments.pods) pods.upsert(pod);
-      if (!watches.services.isSynced || !watches.endpointSlices.isSynced) {
-        network.replaceServices(assignments.services, assignments.endpointSlices);
-      }
-      network.plane.changed();
-      network.policies.changed();
-      ingress.changed();
-    },
     clock,
   });
   const volumes = startVolumeKeeper({ client, runtime, grid, nodeName, log });
@@ -382,7 +336,7 @@ export async function startAgentParts(parts: AgentParts): Promise<RunningAgent> 
     },
     async stop() {
       identity.stop();
-      fallback.stop();
+      known.stop();
       engine.stop();
       puller.stop();
       await Promise.all([watches.stop(), volumes.stop(), metricsPort?.stop()]);
@@ -397,9 +351,4 @@ export async function startAgentParts(parts: AgentParts): Promise<RunningAgent> 
       log.info('agent stopped; containers go on', { node: nodeName });
     },
   };
-}
-
-/** Before a server has listed them, those of the last run are the best that is known. */
-function known<T extends ApiObject>(informer: Informer<T>, remembered: readonly T[] | undefined): readonly T[] {
-  return informer.isSynced ? [...informer.list()] : (remembered ?? []);
 }

@@ -93,7 +93,6 @@ export function startWatches(options: WatchesOptions): Watches {
   };
   const policies = startInformer({ ...common, kind: networkPolicyKind, onChange: tellPolicies });
   const addressGroups = startInformer({ ...common, kind: addressGroupKind, onChange: tellPolicies });
-  void Promise.all([policies.synced, addressGroups.synced]).then(tellPolicies);
 
   const nodes = startInformer({
     ...common,
@@ -131,6 +130,7 @@ export function startWatches(options: WatchesOptions): Watches {
     }
     pods.markSynced();
   });
+  void Promise.all([policies.synced, addressGroups.synced, ownPods.synced]).then(tellPolicies);
 
   return {
     pods: ownPods,
