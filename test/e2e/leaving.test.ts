@@ -332,16 +332,24 @@ describe('an instance that leaves', { timeout: 240_000 }, () => {
       const pod = await api?.get(pods, only1.metadata);
       return pod && podCondition(pod, podConditions.routed)?.status === 'True';
     });
+    const server = await machineOf(lab, 's1');
+    const hold = (signal: string) => shellOn(server, `kill -${signal} "$(cat /run/lab/server.pid)"`);
     await underLoad(['h1', 'h2'], async () => {
       const before = await Promise.all([machine, other].map(starts));
-      for (const one of [machine, other]) {
-        const kill = `p=$(cat /run/lab/agent.pid); kill -STOP $p; cp /tmp/behind ${disk(one)}; kill -9 $p`;
-        await shellOn(one, kill);
+      await hold('STOP');
+      try {
+        for (const one of [machine, other]) {
+          const kill = `p=$(cat /run/lab/agent.pid); kill -STOP $p; cp /tmp/behind ${disk(one)}; kill -9 $p`;
+          await shellOn(one, kill);
+        }
+        await eventually('both to be back', async () => {
+          const now = await Promise.all([machine, other].map(starts));
+          return now.every((count, at) => count > (before[at] ?? 0));
+        });
+        await delay(1_000); // they know nothing but their disks
+      } finally {
+        await hold('CONT');
       }
-      await eventually('both to be back', async () => {
-        const now = await Promise.all([machine, other].map(starts));
-        return now.every((count, at) => count > (before[at] ?? 0));
-      });
       await delay(3_000);
     });
     const pod = await api?.get(pods, only1.metadata);
