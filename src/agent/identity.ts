@@ -1,16 +1,15 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { backoffMs } from '../lib/backoff.ts';
 import { type Clock, systemClock } from '../lib/clock.ts';
 import { FlotillaError, hasCode } from '../lib/errors.ts';
+import { readIfThere, writeAtomically } from '../lib/files.ts';
 import type { Logger } from '../lib/log.ts';
 import type { NodeCredentials } from '../tunnel/dial.ts';
 import { joinCluster, renewalDueMs, renewCertificate } from '../tunnel/join.ts';
 import type { AgentSettings } from './agent-options.ts';
 import { type AgentState, type AgentStateFile, openAgentState, readAgentState } from './disk/agent-state.ts';
-import { writeAtomically } from './disk/atomic-file.ts';
 
 /** Who this node is: a key made once, and the certificate that a server gave for it. */
 export interface AgentIdentity {
@@ -37,10 +36,10 @@ export async function openIdentity(
     certificate: join(dataDirectory, 'node.crt'),
     authority: join(dataDirectory, 'ca.crt'),
   };
-  const key = (await readOptional(paths.key)) ?? (await makeKey(paths.key));
+  const key = (await readIfThere(paths.key)) ?? (await makeKey(paths.key));
   let state = await readAgentState(dataDirectory);
-  let certificate = await readOptional(paths.certificate);
-  let caCertificate = await readOptional(paths.authority);
+  let certificate = await readIfThere(paths.certificate);
+  let caCertificate = await readIfThere(paths.authority);
   if (!state || !certificate || !caCertificate) {
     const joined = await joinAny(options, key, state, signal, clock);
     caCertificate = joined.caCertificate;
@@ -143,13 +142,4 @@ async function makeKey(path: string): Promise<string> {
   const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
   await writeAtomically(path, pem);
   return pem;
-}
-
-async function readOptional(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
 }

@@ -1,14 +1,13 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
-import { mkdir, open, readFile, rename } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { FlotillaError, messageOf } from '../../lib/errors.ts';
+import { readIfThere, writeAtomically } from '../../lib/files.ts';
 
 /** What precedes the 32 bytes of an X25519 private key in PKCS #8 (RFC 8410 §7). */
 const derPrefix = Buffer.from('302e020100300506032b656e04220420', 'hex');
 
 /** The public key of the one in this file, which is made at the first call and never leaves the host. Base64, as wg(8) has it. */
 export async function openWireguardKey(path: string): Promise<string> {
-  const text = (await readOptional(path)) ?? (await makeKey(path));
+  const text = (await readIfThere(path)) ?? (await makeKey(path));
   const raw = Buffer.from(text.trim(), 'base64');
   try {
     if (raw.length !== 32) throw new Error(`it has ${raw.length} bytes instead of 32`);
@@ -28,23 +27,6 @@ function publicKeyOf(key: KeyObject): string {
 async function makeKey(path: string): Promise<string> {
   const { privateKey } = generateKeyPairSync('x25519');
   const text = `${privateKey.export({ format: 'der', type: 'pkcs8' }).subarray(-32).toString('base64')}\n`;
-  await mkdir(dirname(path), { recursive: true });
-  const file = await open(`${path}.new`, 'w', 0o600);
-  try {
-    await file.writeFile(text);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(`${path}.new`, path);
+  await writeAtomically(path, text);
   return text;
-}
-
-async function readOptional(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
 }

@@ -1,10 +1,9 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FlotillaError } from '../../lib/errors.ts';
+import { readIfThere, writeAtomically } from '../../lib/files.ts';
 import type { GridIngress } from '../../resources/grid-ingress.ts';
 import type { GridNetwork } from '../../resources/grid-network.ts';
 import type { AddressPoolState } from '../network/address-pool.ts';
-import { writeAtomically } from './atomic-file.ts';
 import { coalesce } from './coalesced-writer.ts';
 
 /** What must survive a restart of the agent and is no secret; `<data>/state.json`. */
@@ -32,14 +31,8 @@ const stateVersion = 1;
 /** Undefined when there is none. Throws StoreTooNew for a file of a newer Flotilla, StoreCorrupt for one that is none. */
 export async function readAgentState(dataDirectory: string): Promise<AgentState | undefined> {
   const path = join(dataDirectory, 'state.json');
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
-  return parseAgentState(text, path);
+  const text = await readIfThere(path);
+  return text === undefined ? undefined : parseAgentState(text, path);
 }
 
 export function parseAgentState(text: string, path: string): AgentState {

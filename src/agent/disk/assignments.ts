@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { readBytesIfThere, writeAtomically } from '../../lib/files.ts';
 import type {
   AddressGroup,
   ConfigMap,
@@ -11,7 +11,6 @@ import type {
   Service,
 } from '../../resources/kinds.ts';
 import type { StoredToken } from '../pod/pod-tokens.ts';
-import { writeAtomically } from './atomic-file.ts';
 import { seal, unseal } from './sealed.ts';
 
 /** Everything that the agent needs to go on while no server answers, reboots included; `<data>/assignments`. */
@@ -41,12 +40,8 @@ export function openAssignments(sealed: Buffer, nodeKeyPem: string, path: string
 
 export async function readAssignments(dataDirectory: string, nodeKeyPem: string): Promise<Assignments | undefined> {
   const path = join(dataDirectory, 'assignments');
-  try {
-    return openAssignments(await readFile(path), nodeKeyPem, path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
+  const sealed = await readBytesIfThere(path);
+  return sealed && openAssignments(sealed, nodeKeyPem, path);
 }
 
 export async function writeAssignments(dataDirectory: string, assignments: Assignments, key: string): Promise<void> {

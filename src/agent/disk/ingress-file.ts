@@ -1,7 +1,7 @@
-import { readFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { readBytesIfThere, writeAtomically } from '../../lib/files.ts';
 import type { Certificate, Ingress, IngressClass, Secret } from '../../resources/kinds.ts';
-import { writeAtomically } from './atomic-file.ts';
 import { seal, unseal } from './sealed.ts';
 
 /** What a node that lets traffic in needs for it besides services, while no server answers, reboots included. */
@@ -21,12 +21,8 @@ export async function readIngressObjects(
   nodeKeyPem: string,
 ): Promise<IngressObjects | undefined> {
   const path = pathIn(dataDirectory);
-  try {
-    return unseal(await readFile(path), form, nodeKeyPem, path) as IngressObjects;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
+  const sealed = await readBytesIfThere(path);
+  return sealed && (unseal(sealed, form, nodeKeyPem, path) as IngressObjects);
 }
 
 export async function writeIngressObjects(

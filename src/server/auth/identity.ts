@@ -2,11 +2,12 @@ import { createPrivateKey, createPublicKey, type KeyObject, randomBytes, X509Cer
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FlotillaError } from '../../lib/errors.ts';
+import { readIfThere } from '../../lib/files.ts';
 import { type CertificateSubject, issueCertificate } from '../../lib/x509/issue-certificate.ts';
 import { newKeyPem } from '../../lib/x509/new-key.ts';
 import { nodesGroup, nodeUserPrefix } from '../../resources/names.ts';
 import { certificateHash } from '../../tunnel/server-identity.ts';
-import { createPrivateFile, readIfThere } from './private-file.ts';
+import { createPrivateFile } from './private-file.ts';
 
 /** What makes servers one cluster; every server of it has a copy of the directory. */
 export interface Identity {

@@ -1,9 +1,10 @@
 import { join } from 'node:path';
 import type { Client } from '../../client/client.ts';
+import { readIfThere } from '../../lib/files.ts';
 import { isApiError } from '../../resources/api-error.ts';
 import { type Token, tokens } from '../../resources/kinds.ts';
 import { defaultGrid } from '../../resources/names.ts';
-import { createPrivateFile, readIfThere, writePrivateFile } from './private-file.ts';
+import { createPrivateFile, writePrivateFile } from './private-file.ts';
 import { ownerTokenPrefix } from './tokens.ts';
 
 export interface OwnerTokenOptions {

@@ -1,22 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { link, open, readFile, rename, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
-
-/** The text of a file; undefined when there is none. */
-export async function readIfThere(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
-}
+import { syncFolder } from '../../lib/files.ts';
 
 /** Writes a file that only its owner reads: whole or not at all, and on disk when it resolves. */
 export async function writePrivateFile(path: string, text: string): Promise<void> {
   const temporary = await writeTemporary(path, text);
   await rename(temporary, path);
-  await syncDirectory(dirname(path));
+  await syncFolder(dirname(path));
 }
 
 /** As `writePrivateFile`, but the first writer wins: the text that the file has afterwards. */
@@ -24,7 +15,7 @@ export async function createPrivateFile(path: string, text: string): Promise<str
   const temporary = await writeTemporary(path, text);
   try {
     await link(temporary, path);
-    await syncDirectory(dirname(path));
+    await syncFolder(dirname(path));
     return text;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
@@ -44,13 +35,4 @@ async function writeTemporary(path: string, text: string): Promise<string> {
     await file.close();
   }
   return temporary;
-}
-
-async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, 'r');
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
-  }
 }

@@ -4,11 +4,12 @@ import { isIP } from 'node:net';
 import { hostname, networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import type { Clock } from '../../lib/clock.ts';
+import { readIfThere } from '../../lib/files.ts';
 import type { Logger } from '../../lib/log.ts';
 import { newKeyPem } from '../../lib/x509/new-key.ts';
 import { serverTlsName } from '../../tunnel/server-identity.ts';
 import type { Identity } from './identity.ts';
-import { readIfThere, writePrivateFile } from './private-file.ts';
+import { writePrivateFile } from './private-file.ts';
 
 export interface ServerCertificateOptions {
   readonly identity: Identity;
