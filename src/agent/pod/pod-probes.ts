@@ -5,14 +5,7 @@ import { type PodContainer, podContainers } from '../../resources/pod-containers
 import { isAlive } from './container-facts.ts';
 import { type PodRecord, toldStatus } from './pod-record.ts';
 import type { PodServices } from './pod-services.ts';
-import {
-  adoptProbeState,
-  countProbe,
-  nextProbeMs,
-  type ProbeKind,
-  recallProbeState,
-  startProbeState,
-} from './probe-state.ts';
+import { adoptProbeState, countProbe, nextProbeMs, type ProbeKind, startProbeState } from './probe-state.ts';
 import { type ProbeResult, runProbe } from './prober.ts';
 
 /** Probes of all running containers; results go into the records. */
@@ -109,9 +102,11 @@ export function createPodProbes(options: PodProbesOptions): PodProbes {
     const { container, containerId } = mine;
     const has = { readiness: container.readinessProbe !== undefined, startup: container.startupProbe !== undefined };
     const told = toldStatus(pod, observed);
-    const state =
-      told?.started === true ? adoptProbeState(containerId, has, told.ready) : startProbeState(containerId, has);
-    record.probes.set(containerId, state);
+    const fresh = startProbeState(containerId, has);
+    record.probes.set(
+      containerId,
+      told?.started === true ? adoptProbeState(fresh, container.readinessProbe, told.ready) : fresh,
+    );
     begin(record, mine);
   };
 
@@ -147,7 +142,7 @@ export function createPodProbes(options: PodProbesOptions): PodProbes {
         const observed = record.containers.get(containerId);
         const told = record.pod && observed && toldStatus(record.pod, observed);
         if (!before || !told?.started) continue;
-        record.probes.set(containerId, recallProbeState(before, container.readinessProbe, told.ready));
+        record.probes.set(containerId, adoptProbeState(before, container.readinessProbe, told.ready));
         if (before.isStarted) continue;
         end(mine);
         mine.cancels.clear();

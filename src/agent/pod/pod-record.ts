@@ -105,9 +105,9 @@ export class PodRecord {
       member.lastAttempt = told.restartCount;
       member.crashes = told.restartCount;
     }
-    for (const id of this.hooks.keys()) {
+    for (const [id, state] of this.hooks) {
       const container = this.containers.get(id);
-      if (container && toldStatus(pod, container)?.started) this.hooks.set(id, 'done');
+      if (state !== 'done' && container && toldStatus(pod, container)?.started) this.hooks.set(id, 'done');
     }
   }
 

@@ -1,13 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import {
-  adoptProbeState,
-  countProbe,
-  nextProbeMs,
-  type ProbeKind,
-  recallProbeState,
-  startProbeState,
-} from './probe-state.ts';
+import { adoptProbeState, countProbe, nextProbeMs, type ProbeKind, startProbeState } from './probe-state.ts';
 
 const probe = { periodSeconds: 10, failureThreshold: 3, successThreshold: 1 };
 const after = (kind: ProbeKind, results: string, change: object = {}) =>
@@ -35,21 +28,21 @@ describe('probes', () => {
   it('what the agent before this one found holds', () => {
     const has = { readiness: true, startup: true };
     assert.deepEqual(
-      [adoptProbeState('c', has, true)].map((one) => [one.isStarted, one.isReady]),
+      [adoptProbeState(startProbeState('c', has), probe, true)].map((one) => [one.isStarted, one.isReady]),
       [[true, true]],
     );
     assert.deepEqual(
-      [adoptProbeState('c', has, false)].map((one) => [one.isStarted, one.isReady]),
+      [adoptProbeState(startProbeState('c', has), probe, false)].map((one) => [one.isStarted, one.isReady]),
       [[true, false]],
     );
   });
   it('what is recalled later holds where no probe has failed often enough since', () => {
-    const recalled = (results: string) => recallProbeState(after('readiness', results), probe, true);
+    const recalled = (results: string) => adoptProbeState(after('readiness', results), probe, true);
     assert.deepEqual([recalled('').isReady, recalled('--').isReady, recalled('---').isReady], [true, true, false]);
     assert.equal(countProbe(recalled('--'), 'readiness', probe, false).isReady, false);
-    assert.equal(recallProbeState(after('readiness', ''), probe, false).isReady, false);
+    assert.equal(adoptProbeState(after('readiness', ''), probe, false).isReady, false);
     const unprobed = startProbeState('c', { readiness: false, startup: true });
-    assert.equal(recallProbeState(unprobed, undefined, false).isReady, true);
+    assert.equal(adoptProbeState(unprobed, undefined, false).isReady, true);
   });
   const ready: [results: string, isReady: boolean, change?: object][] = [
     ['', false],

@@ -44,19 +44,13 @@ export function startProbeState(containerId: string, has: Probed): ProbeState {
 
 /**
  * What an agent before this one found holds until the probe says otherwise: its restart must not take a pod out of
- * routing, nor begin with the startup probe again.
+ * routing, nor begin with the startup probe again. Probes of its own that have failed often enough by then are believed.
  */
-export function adoptProbeState(containerId: string, has: Probed, wasReady: boolean): ProbeState {
-  const state = { ...startProbeState(containerId, has), isStarted: true, startup: succeeded };
-  if (wasReady) return { ...state, isReady: true, readiness: succeeded };
-  return { ...state, isReady: !has.readiness };
-}
-
-/** The same, told after probes began by what was on disk: they are believed where they have failed often enough. */
-export function recallProbeState(state: ProbeState, readiness: Probe | undefined, wasReady: boolean): ProbeState {
-  const isRefuted = state.readiness.failures >= (readiness?.failureThreshold ?? 3);
-  const isReady = state.isReady || (!isRefuted && (wasReady || !state.hasReadinessProbe));
-  return { ...state, isReady, isStarted: true, startup: succeeded };
+export function adoptProbeState(state: ProbeState, readiness: Probe | undefined, wasReady: boolean): ProbeState {
+  const adopted = { ...state, isStarted: true, startup: succeeded };
+  if (state.readiness.failures >= (readiness?.failureThreshold ?? 3)) return adopted;
+  if (wasReady) return { ...adopted, isReady: true, readiness: { ...state.readiness, hasSucceeded: true } };
+  return { ...adopted, isReady: state.isReady || !state.hasReadinessProbe };
 }
 
 /** Counts one result; thresholds as Kubernetes has them. */
