@@ -643,8 +643,9 @@ interface Cut {
 /** The agent dies in the middle; the next one brings the pod to life and to its end. */
 async function liveThroughCut(pod: Pod, containers: number, { changing, cut, isBefore }: Cut): Promise<void> {
   const host = hostOf(pod);
-  const first = await startOn(host, cutAfter(host.runtime, changing, cut, isBefore));
-  await new Promise((resolve) => setTimeout(resolve, 5));
+  const killed = Promise.withResolvers<void>();
+  const first = await startOn(host, cutAfter(host.runtime, changing, cut, isBefore, killed.resolve));
+  await Promise.race([killed.promise, isReady(host, 'web-1')]);
   await first.end(); // its memory is gone; the engine's and the disk's are not
   const second = await startOn(host);
   await isReady(host, 'web-1');
@@ -658,7 +659,13 @@ async function liveThroughCut(pod: Pod, containers: number, { changing, cut, isB
 }
 
 /** The n-th changing call fails before or after it has done its work, and all after it: as if the agent had died there. */
-function cutAfter(runtime: FakeRuntime, changing: readonly string[], cut: number, isBefore: boolean): ContainerRuntime {
+function cutAfter(
+  runtime: FakeRuntime,
+  changing: readonly string[],
+  cut: number,
+  isBefore: boolean,
+  onCut = () => {},
+): ContainerRuntime {
   let calls = 0;
   return new Proxy(runtime, {
     get(target, name: keyof FakeRuntime) {
@@ -666,9 +673,15 @@ function cutAfter(runtime: FakeRuntime, changing: readonly string[], cut: number
       if (typeof value !== 'function') return value;
       return async (...args: unknown[]) => {
         const isCut = changing.includes(name) && calls++ >= cut;
-        if (isCut && isBefore) throw new Error('killed');
+        if (isCut && isBefore) {
+          onCut();
+          throw new Error('killed');
+        }
         const result = await (value as (...all: unknown[]) => unknown).apply(target, args);
-        if (isCut) throw new Error('killed');
+        if (isCut) {
+          onCut();
+          throw new Error('killed');
+        }
         return result;
       };
     },
